@@ -1,0 +1,61 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// SwiftPM compiles C at -O0 in debug builds, where the kernels are 50 times slower and the tests crawl.
+// Versioned dependants refuse unsafe flags, so only the root package asks for them.
+let isRoot = !Context.packageDirectory.contains("/checkouts/")
+let optimizedC: [CSetting] = isRoot ? [.unsafeFlags(["-O3"], .when(configuration: .debug))] : []
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+  name: "clipkit",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Checkpoints", targets: ["Checkpoints"]),
+    .library(name: "CLIPModels", targets: ["CLIPModels"]),
+    .executable(name: "clipkit", targets: ["clipkit"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CLibzip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"]), .brew(["libzip"])]),
+    .systemLibrary(
+      name: "CLibcrypto", pkgConfig: "libcrypto",
+      providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+    .systemLibrary(
+      name: "CLibdeflate", pkgConfig: "libdeflate",
+      providers: [.apt(["libdeflate-dev"]), .brew(["libdeflate"])]),
+    .target(name: "CKernels", cSettings: optimizedC, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CSystem"),
+    .target(
+      name: "Checkpoints", dependencies: ["CKernels", "CLibcrypto", "CLibdeflate", "CLibzip", "CSystem"],
+      swiftSettings: settings),
+    .target(name: "CLIPModels", dependencies: ["Checkpoints"], swiftSettings: settings),
+    .executableTarget(
+      name: "clipkit",
+      dependencies: [
+        "Checkpoints", "CLIPModels",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "TestSupport", dependencies: ["Checkpoints"], path: "Tests/TestSupport",
+      swiftSettings: settings),
+    .testTarget(
+      name: "CheckpointsTests", dependencies: ["Checkpoints", "CKernels", "TestSupport"],
+      swiftSettings: settings),
+    .testTarget(
+      name: "CLIPModelsTests", dependencies: ["CLIPModels", "TestSupport"], swiftSettings: settings),
+    .testTarget(
+      name: "clipkitTests", dependencies: ["clipkit", "TestSupport"], swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c2x
+)

@@ -1,0 +1,6 @@
+#pragma once
+#if __has_include(<zip.h>)
+#include <zip.h>
+#else
+#error "zip.h not found: apt-get install libzip-dev"
+#endif

@@ -1,0 +1,138 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Writes one file, all or nothing.
+///
+/// The bytes go to a file without a name (Linux), or to a hidden one beside the output, and become the output in one
+/// step in `commit()`. A process killed at any moment leaves the old file or the new one.
+public final class FileWriter {
+  /// What may happen to a file that is already there, and how sure to be.
+  public struct Policy: Sendable {
+    /// Replace an existing file.
+    public var force: Bool
+    /// Flush to the disk before the file gets its name, so that it survives a power cut.
+    public var sync: Bool
+    /// Files that are read for this output, which it must not be.
+    public var inputs: [FileIdentity]
+
+    /// By default nothing is replaced and the system flushes when it likes.
+    public init(force: Bool = false, sync: Bool = false, inputs: [FileIdentity] = []) {
+      self.force = force
+      self.sync = sync
+      self.inputs = inputs
+    }
+  }
+
+  /// The output's path.
+  public let path: String
+  /// How many bytes have been written.
+  public private(set) var offset = 0
+  /// Called with the number of bytes of each write.
+  public var onProgress: ((Int) -> Void)?
+  private let policy: Policy
+  private var temporary: TemporaryFile?
+  private let isMeasuring: Bool
+
+  /// Checks that the output may be created, and begins.
+  public init(_ path: String, policy: Policy = Policy()) throws(FileError) {
+    try Self.check(path, policy: policy)
+    self.path = path
+    self.policy = policy
+    temporary = try TemporaryFile(besides: path)
+    isMeasuring = false
+  }
+
+  /// A writer that only counts: for `--dry-run`, and to know a size before it is written.
+  public init(measuring path: String) {
+    self.path = path
+    policy = Policy()
+    isMeasuring = true
+  }
+
+  /// Throws unless a file may be created at `path`.
+  public static func check(_ path: String, policy: Policy) throws(FileError) {
+    guard !path.isEmpty, !path.hasSuffix("/") else {
+      throw FileError(.usage, "output '\(path)' is not a file name")
+    }
+    if let identity = FileIdentity(path: path), policy.inputs.contains(identity) {
+      throw FileError(.usage, "the output is the input", file: path, hint: "Choose another output")
+    }
+    var info = stat()
+    guard lstat(path, &info) == 0 else {
+      if errno == ENOENT { return }
+      throw FileError.system("cannot create", path: path)
+    }
+    switch info.st_mode & S_IFMT {
+    case S_IFREG:
+      guard policy.force else {
+        throw FileError(.cannotCreate, "output exists", file: path, hint: "Use --force to replace it")
+      }
+    case S_IFLNK:
+      throw FileError(.cannotCreate, "output is a symbolic link", file: path, hint: "Name the file it leads to")
+    case S_IFDIR:
+      throw FileError(.cannotCreate, "output is a directory", file: path, hint: "Use --layout for a directory")
+    default:
+      throw FileError(.usage, "output is not a regular file", file: path)
+    }
+  }
+
+  /// Appends bytes.
+  public func write(_ array: [UInt8]) throws(FileError) {
+    var failure: FileError?
+    array.withUnsafeBytes { buffer in
+      do throws(FileError) { try write(buffer) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Appends text as UTF-8.
+  public func write(_ text: String) throws(FileError) { try write(Array(text.utf8)) }
+
+  /// Appends bytes from memory.
+  public func write(_ buffer: UnsafeRawBufferPointer) throws(FileError) {
+    if let temporary { try temporary.write(buffer, at: offset, reportedAs: path) }
+    offset += buffer.count
+    onProgress?(buffer.count)
+  }
+
+  /// Appends bytes through a small buffer, showing each chunk to `observe` (a checksum, say). A measuring writer
+  /// reads nothing.
+  public func write(_ bytes: Bytes, observe: ((UnsafeRawBufferPointer) -> Void)? = nil) throws(FileError) {
+    guard !isMeasuring else {
+      offset += bytes.count
+      return
+    }
+    try bytes.forEachChunk { (chunk) throws(FileError) in
+      observe?(chunk)
+      try write(chunk)
+    }
+  }
+
+  /// Appends zeros up to a multiple of `alignment`.
+  public func pad(to alignment: Int) throws(FileError) {
+    let gap = (alignment - offset % alignment) % alignment
+    try write([UInt8](repeating: 0, count: gap))
+  }
+
+  /// Overwrites bytes that have been written already: a checksum that stands before its data.
+  public func patch(_ array: [UInt8], at offset: Int) throws(FileError) {
+    precondition(offset + array.count <= self.offset, "patch beyond the written bytes")
+    var failure: FileError?
+    array.withUnsafeBytes { buffer in
+      do throws(FileError) { try temporary?.write(buffer, at: offset, reportedAs: path) } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Gives the file its name. Without it, nothing remains.
+  public func commit() throws(FileError) {
+    guard let temporary else { return }
+    // Somebody else may have created the output meanwhile.
+    try Self.check(path, policy: policy)
+    try temporary.commit(to: path, replacing: policy.force, sync: policy.sync)
+    self.temporary = nil
+  }
+}

@@ -1,0 +1,23 @@
+/// How much an untrusted file may ask for before it is refused. Each limit is checked before memory is allocated.
+public enum Limits {
+  /// Bytes of a safetensors header, as the Rust reader allows.
+  public static let safetensorsHeader = 100_000_000
+  /// Bytes of a JSON side-car (config, index, tokenizer).
+  public static let json = 64 << 20
+  /// Nesting of JSON and of pickled containers.
+  public static let nesting = 100
+  /// Tensors in one checkpoint.
+  public static let tensors = 1_000_000
+  /// Dimensions of one tensor.
+  public static let dimensions = 32
+  /// Entries of one zip archive.
+  public static let zipEntries = 65_536
+  /// Inflated bytes for each compressed byte of a zip entry.
+  public static let zipRatio = 1_000
+  /// Bytes of one pickle.
+  public static let pickle = 256 << 20
+  /// Bytes of a `.npy` header.
+  public static let npyHeader = 10_000
+  /// Bytes of one string in GGUF metadata.
+  public static let ggufString = 1 << 30
+}
