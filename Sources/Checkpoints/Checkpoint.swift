@@ -4,6 +4,8 @@ public struct Checkpoint: Sendable {
   public var format: String
   /// What kind of that format: "TorchScript archive", "version 3", "2 shards".
   public var formatDetail: String
+  /// The files it was read from: one, or the shards.
+  public var files: [InputFile] = []
   /// Metadata by key, in file order.
   public var metadata: Metadata
   /// What the reader noticed and a user should know: skipped objects, aliases, an unexpected extension.

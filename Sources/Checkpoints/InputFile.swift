@@ -96,3 +96,14 @@ extension FileError {
     return FileError(kind, "\(what): \(systemMessage(number))", file: path)
   }
 }
+
+/// Whether the path leads to a directory.
+public func isDirectory(_ path: String) -> Bool {
+  var info = stat()
+  return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+}
+
+/// The last component of a path.
+public func lastComponent(of path: String) -> String {
+  path.split(separator: "/").last.map(String.init) ?? path
+}
