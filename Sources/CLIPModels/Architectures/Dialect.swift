@@ -1,0 +1,93 @@
+public import Checkpoints
+
+/// A naming of the tensors of one family of models: a table between file names and canonical names.
+///
+/// Canonical names are those of OpenAI and open_clip's native class; for what that class has not (SigLIP's pooling
+/// head, linear text projection) the same style. See `formats/dialects.md`.
+public struct Dialect: Sendable {
+  /// The name on the command line; two families may share it.
+  public let name: String
+  /// What the table names.
+  public let family: ModelFamily
+  /// Tensors that carry nothing a model needs: buffers that every library makes anew.
+  let dropped: [NameTemplate]
+  /// Whether checkpoints can be written in it.
+  public let isWritable: Bool
+  /// Whether the tensors agree with the table beyond their names; tells clip.cpp's order from llama.cpp's.
+  let accepts: @Sendable (Checkpoint) -> Bool
+  let rules: [NameRule]
+  private let byFileShape: [String: [NameRule]]
+  private let byCanonicalShape: [String: [NameRule]]
+
+  init(
+    _ name: String, _ family: ModelFamily, rules: [NameRule], dropped: [String] = [], isWritable: Bool = true,
+    accepts: @escaping @Sendable (Checkpoint) -> Bool = { _ in true }
+  ) {
+    self.name = name
+    self.family = family
+    self.rules = rules
+    self.dropped = dropped.map(NameTemplate.init)
+    self.isWritable = isWritable
+    self.accepts = accepts
+    byFileShape = Dictionary(grouping: rules, by: \.file.shape)
+    byCanonicalShape = Dictionary(grouping: rules, by: \.canonical.shape)
+  }
+
+  /// The canonical name and form of a file's tensor.
+  func canonical(_ fileName: String) -> (name: String, rule: NameRule)? {
+    for rule in byFileShape[NameTemplate.shape(of: fileName)] ?? [] {
+      if let numbers = rule.file.match(fileName) { return (rule.canonical.name(numbers), rule) }
+    }
+    return nil
+  }
+
+  /// The file's names for a canonical tensor, one for each part.
+  func fileNames(_ canonicalName: String) -> [(name: String, rule: NameRule)] {
+    (byCanonicalShape[NameTemplate.shape(of: canonicalName)] ?? []).compactMap { rule in
+      rule.canonical.match(canonicalName).map { (rule.file.name($0), rule) }
+    }
+  }
+
+  func isDropped(_ fileName: String) -> Bool { dropped.contains { $0.match(fileName) != nil } }
+}
+
+extension Dialect {
+  /// Every dialect. Where two tables match a file equally well, the first is taken.
+  public static let all: [Dialect] = [
+    openAI, openCLIPCustom, openCLIPSigLIP, huggingFaceCLIP, huggingFaceSigLIP, clipCpp, llamaCpp, bigVision,
+  ]
+
+  /// The names that a checkpoint can be written in.
+  public static let writableNames: [String] = all.filter(\.isWritable).map(\.name).uniqued() + ["open_clip"]
+
+  /// The dialect of that name for a family; `open_clip` is what open_clip itself would write.
+  public static func named(_ name: String, for family: ModelFamily) throws(FileError) -> Dialect {
+    var wanted = name
+    if name == "open_clip" { wanted = family == .clip ? openAI.name : openCLIPSigLIP.name }
+    guard let dialect = all.first(where: { $0.name == wanted && $0.family == family && $0.isWritable }) else {
+      throw FileError(
+        .unsupported, "\(family.title) has no dialect '\(name)'",
+        hint: "Dialects: \(all.filter { $0.family == family && $0.isWritable }.map(\.name).joined(separator: ", "))")
+    }
+    return dialect
+  }
+
+  /// The dialect whose table names most of the tensors, or nil when none names at least two thirds of some tower.
+  static func recognise(_ checkpoint: Checkpoint) -> Dialect? {
+    var best: (dialect: Dialect, count: Int)?
+    for dialect in all {
+      let count = checkpoint.names.count { dialect.canonical($0) != nil }
+      guard count > (best?.count ?? 0), dialect.accepts(checkpoint) else { continue }
+      best = (dialect, count)
+    }
+    guard let best, best.count >= 4, best.count * 3 >= checkpoint.names.count else { return nil }
+    return best.dialect
+  }
+}
+
+extension Sequence where Element: Hashable {
+  fileprivate func uniqued() -> [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
+  }
+}
