@@ -82,11 +82,38 @@ public struct ByteReader {
   /// The next `length` bytes as strict UTF-8.
   public mutating func string(_ length: Int, _ what: @autoclosure () -> String) throws(FileError) -> String {
     let start = offset
-    let array = try array(length, what())
-    guard let string = String(validating: array, as: UTF8.self) else {
-      throw FileError(.malformed, "\(what()) is not valid UTF-8", offset: base + start)
+    var string: String?
+    if length > Self.windowSize {
+      string = try String(validating: array(length, what()), as: UTF8.self)
+    } else {
+      // Straight from the window: a vocabulary is a hundred thousand short strings.
+      try require(length, for: what())
+      try fill(length)
+      let range = (start - windowStart)..<(start - windowStart + length)
+      string = window.withUnsafeBufferPointer {
+        String(validating: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self)
+      }
+      offset += length
     }
+    guard let string else { throw FileError(.malformed, "\(what()) is not valid UTF-8", offset: base + start) }
     return string
+  }
+
+  /// The next `count` little-endian integers.
+  public mutating func integers<T: FixedWidthInteger & BitwiseCopyable>(
+    _ count: Int, _ what: @autoclosure () -> String, as type: T.Type = T.self
+  ) throws(FileError) -> [T] {
+    let (length, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.size)
+    let bytes = try array(overflow ? Int.max : length, what())
+    return bytes.withUnsafeBytes { buffer in
+      [T](unsafeUninitializedCapacity: count) { values, initialized in
+        UnsafeMutableRawBufferPointer(values).copyMemory(from: buffer)
+        #if _endian(big)
+          for index in 0..<count { values[index] = T(littleEndian: values[index]) }
+        #endif
+        initialized = count
+      }
+    }
   }
 
   /// Moves on without reading.

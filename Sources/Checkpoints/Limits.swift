@@ -18,6 +18,10 @@ public enum Limits {
   public static let pickle = 256 << 20
   /// Bytes of a `.npy` header.
   public static let npyHeader = 10_000
-  /// Bytes of one string in GGUF metadata.
-  public static let ggufString = 1 << 30
+  /// Bytes of a GGUF header: metadata and the list of tensors.
+  public static let ggufHeader = 100_000_000
+  /// The largest alignment of a GGUF file's tensors.
+  public static let ggufAlignment = 1 << 20
+  /// Metadata keys in one checkpoint.
+  public static let metadataKeys = 1_000_000
 }

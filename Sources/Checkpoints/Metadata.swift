@@ -8,8 +8,14 @@ public enum MetadataValue: Sendable, Equatable {
   case bool(Bool)
   case string(String)
   case strings([String])
+  case bools([Bool])
+  /// 32-bit floats and, below, 64-bit ones.
   case floats([Float])
+  case doubles([Double])
+  /// Signed 32-bit integers, GGUF's usual list of numbers; the other widths follow.
   case integers([Int32])
+  case uint8s([UInt8]), int8s([Int8]), uint16s([UInt16]), int16s([Int16])
+  case uint32s([UInt32]), uint64s([UInt64]), int64s([Int64])
 
   /// The value as an integer, when it is one that fits.
   public var integer: Int? {
@@ -48,7 +54,15 @@ public enum MetadataValue: Sendable, Equatable {
   public var numbers: [Double]? {
     switch self {
     case .floats(let values): values.map(Double.init)
+    case .doubles(let values): values
+    case .uint8s(let values): values.map(Double.init)
+    case .int8s(let values): values.map(Double.init)
+    case .uint16s(let values): values.map(Double.init)
+    case .int16s(let values): values.map(Double.init)
+    case .uint32s(let values): values.map(Double.init)
     case .integers(let values): values.map(Double.init)
+    case .uint64s(let values): values.map(Double.init)
+    case .int64s(let values): values.map(Double.init)
     default: nil
     }
   }

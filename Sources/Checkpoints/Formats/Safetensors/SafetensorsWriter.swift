@@ -54,10 +54,23 @@ extension MetadataValue {
     case .float32(let value): "\(value)"
     case .float64(let value): "\(value)"
     case .strings(let values): JSONValue.array(values.map(JSONValue.string)).text()
+    case .bools(let values): JSONValue.array(values.map(JSONValue.bool)).text()
     case .floats(let values): JSONValue.array(values.map { JSONValue(Double("\($0)") ?? .nan) }).text()
-    case .integers(let values): JSONValue(values.map(Int.init)).text()
+    case .doubles(let values): JSONValue.array(values.map { JSONValue($0) }).text()
+    case .uint8s(let values): Self.list(values)
+    case .int8s(let values): Self.list(values)
+    case .uint16s(let values): Self.list(values)
+    case .int16s(let values): Self.list(values)
+    case .uint32s(let values): Self.list(values)
+    case .integers(let values): Self.list(values)
+    case .uint64s(let values): Self.list(values)
+    case .int64s(let values): Self.list(values)
     case .uint64(let value): "\(value)"
     default: integer.map(String.init) ?? ""
     }
+  }
+
+  private static func list(_ values: [some FixedWidthInteger]) -> String {
+    JSONValue.array(values.map { .number(String($0)) }).text()
   }
 }
