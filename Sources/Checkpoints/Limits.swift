@@ -12,6 +12,8 @@ public enum Limits {
   public static let dimensions = 32
   /// Entries of one zip archive.
   public static let zipEntries = 65_536
+  /// Bytes of a zip archive's directory: names and extra fields of all entries.
+  public static let zipDirectory = 64 << 20
   /// Inflated bytes for each compressed byte of a zip entry.
   public static let zipRatio = 1_000
   /// Bytes of one pickle.
