@@ -37,7 +37,8 @@ let package = Package(
     .target(
       name: "Checkpoints", dependencies: ["CKernels", "CLibcrypto", "CLibdeflate", "CLibzip", "CSystem"],
       swiftSettings: settings),
-    .target(name: "CLIPModels", dependencies: ["Checkpoints"], swiftSettings: settings),
+    .target(name: "CTokenizer", exclude: ["merges.txt", "README.md"]),
+    .target(name: "CLIPModels", dependencies: ["Checkpoints", "CTokenizer"], swiftSettings: settings),
     .executableTarget(
       name: "clipkit",
       dependencies: [

@@ -1,1 +1,75 @@
-/// placeholder
+public import Checkpoints
+
+/// A checkpoint that is recognised as a two-tower model: its config, and its tensors under canonical names.
+///
+/// Opening reads headers only.
+public struct CLIPModel: Sendable {
+  /// The checkpoint as it is in the file, wrappers' prefixes taken off.
+  public let checkpoint: Checkpoint
+  /// The naming of the file.
+  public let dialect: Dialect
+  /// What the model is.
+  public let config: ModelConfig
+  /// The tensors under canonical names: those of OpenAI's and open_clip's native class, `formats/dialects.md`.
+  public var tensors: Checkpoint { mapping.canonical }
+  /// What a user should know.
+  public let notes: [String]
+  /// What does not fit: missing tensors, wrong shapes, side-cars that contradict the tensors.
+  public let problems: [FileError]
+  let mapping: CanonicalMapping
+
+  /// Recognises the model in a checkpoint; nil when no dialect names its tensors.
+  ///
+  /// - Throws: what a config file's contents say.
+  public init?(_ checkpoint: Checkpoint, options: ConfigOptions = ConfigOptions()) throws(FileError) {
+    let (checkpoint, prefixNotes) = try PrefixPeeling.peel(checkpoint)
+    guard let dialect = Dialect.recognise(checkpoint) else { return nil }
+    let mapping = try CanonicalMapping(checkpoint, dialect: dialect)
+    var resolver = ConfigResolver(canonical: mapping.canonical, family: dialect.family)
+    let isOpenAIRelease =
+      dialect.name == Dialect.openAI.name && checkpoint.formatDetail.contains("TorchScript")
+      && (checkpoint["input_resolution"] != nil || checkpoint.metadata["input_resolution"] != nil)
+    try resolver.resolve(
+      checkpoint: checkpoint, directory: checkpoint.files.first.map { directory(of: $0.path) } ?? ".",
+      isOpenAIRelease: isOpenAIRelease, options: options)
+    self.checkpoint = checkpoint
+    self.dialect = dialect
+    self.mapping = mapping
+    config = resolver.config
+    notes = prefixNotes + resolver.notes
+    problems = mapping.problems + resolver.conflicts + Self.check(mapping.canonical, resolver.config)
+  }
+
+  /// Opens a file, a directory or an index; nil when it holds a checkpoint that is no CLIP.
+  public static func open(
+    _ path: String, reading: ReadOptions = ReadOptions(), options: ConfigOptions = ConfigOptions()
+  ) throws(FileError) -> CLIPModel? {
+    try CLIPModel(Checkpoint.open(path, options: reading), options: options)
+  }
+
+  /// Tensors that are missing or of another shape than the config says.
+  private static func check(_ canonical: Checkpoint, _ config: ModelConfig) -> [FileError] {
+    var problems: [FileError] = []
+    for expected in CanonicalTensors(config).list {
+      guard let tensor = canonical[expected.name] else {
+        if expected.isRequired {
+          problems.append(FileError(.missing, "not in the checkpoint", tensor: expected.name))
+        }
+        continue
+      }
+      if tensor.shape != expected.shape {
+        problems.append(
+          FileError(
+            .mismatch, "shape \(tensor.shape), expected \(expected.shape)", tensor: expected.name))
+      }
+    }
+    return problems
+  }
+}
+
+/// The directory part of a path, `.` when there is none.
+func directory(of path: String) -> String {
+  guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+  let directory = String(path[..<slash])
+  return directory.isEmpty ? "/" : directory
+}

@@ -121,6 +121,8 @@ struct MemoryBytes: ByteSource {
   var count: Int { array.count }
 
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
-    array.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<(offset + buffer.count)])) }
+    array.withUnsafeBytes {
+      buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[offset..<(offset + buffer.count)]))
+    }
   }
 }

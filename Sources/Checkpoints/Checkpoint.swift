@@ -39,6 +39,12 @@ public struct Checkpoint: Sendable {
     names.append(name)
   }
 
+  /// Removes every tensor; metadata, notes and files stay.
+  public mutating func removeAllTensors() {
+    names = []
+    tensors = [:]
+  }
+
   /// Tensor names in the order of their bytes: the order in which writers store them.
   public var sortedNames: [String] {
     names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }

@@ -103,8 +103,10 @@ extension Checkpoint {
           try merged.add(value, named: tensor)
         }
       }
-      for tensor in weightMap.keys where merged[tensor] == nil && !merged.unreadable.contains(where: { $0.tensor == tensor }) {
-        throw FileError(.mismatch, "not in shard '\(weightMap[tensor]?.string ?? "")', which the index names", tensor: tensor)
+      for tensor in weightMap.keys
+      where merged[tensor] == nil && !merged.unreadable.contains(where: { $0.tensor == tensor }) {
+        throw FileError(
+          .mismatch, "not in shard '\(weightMap[tensor]?.string ?? "")', which the index names", tensor: tensor)
       }
       try checkTotalSize(merged)
       merged.formatDetail = names.count == 1 ? "1 shard" : "\(names.count) shards"

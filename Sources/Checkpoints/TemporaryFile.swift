@@ -75,7 +75,9 @@ final class TemporaryFile {
 
   func commit(to path: String, replacing: Bool, sync: Bool) throws(FileError) {
     func check(_ result: Int32, _ what: String) throws(FileError) {
-      guard result == 0 else { throw FileError(errno == EEXIST ? .cannotCreate : .io, "\(what): \(systemMessage(errno))", file: path) }
+      guard result == 0 else {
+        throw FileError(errno == EEXIST ? .cannotCreate : .io, "\(what): \(systemMessage(errno))", file: path)
+      }
     }
     if sync { try check(fsync(descriptor), "cannot flush") }
     // Some file systems report a failed write only when a descriptor closes; ours must stay open for the link.

@@ -14,15 +14,16 @@ extension Dialect {
   private static func ggmlNames(first: String, second: String) -> [NameRule] {
     func blocks(_ canonical: String, _ file: String) -> [NameRule] {
       let (from, to) = ("\(canonical).resblocks.{}", "\(file).blk.{}")
-      return .module("\(from).ln_1", "\(to).ln1") + .module("\(from).ln_2", "\(to).ln2")
-        + .module("\(from).attn.out_proj", "\(to).attn_out")
-        + .module("\(from).mlp.c_fc", "\(to).\(first)") + .module("\(from).mlp.c_proj", "\(to).\(second)")
-        + .fused("\(from).attn.in_proj_", ["q", "k", "v"].map { "\(to).attn_\($0)" }, sizes: [1, 1, 1])
+      return .table(
+        .module("\(from).ln_1", "\(to).ln1"), .module("\(from).ln_2", "\(to).ln2"),
+        .module("\(from).attn.out_proj", "\(to).attn_out"), .module("\(from).mlp.c_fc", "\(to).\(first)"),
+        .module("\(from).mlp.c_proj", "\(to).\(second)"),
+        .fused("\(from).attn.in_proj_", ["q", "k", "v"].map { "\(to).attn_\($0)" }, sizes: [1, 1, 1]))
     }
-    return blocks("visual.transformer", "v") + blocks("transformer", "t")
-      + .module("visual.ln_pre", "v.pre_ln") + .module("visual.ln_post", "v.post_ln") + .module("ln_final", "t.post_ln")
-      + .scalars
-      + [
+    return .table(
+      blocks("visual.transformer", "v"), blocks("transformer", "t"), .module("visual.ln_pre", "v.pre_ln"),
+      .module("visual.ln_post", "v.post_ln"), .module("ln_final", "t.post_ln"), .scalars,
+      [
         NameRule("visual.class_embedding", "v.class_embd"),
         NameRule("visual.conv1.weight", "v.patch_embd.weight"),
         NameRule("visual.positional_embedding", "v.position_embd.weight"),
@@ -30,7 +31,7 @@ extension Dialect {
         NameRule("positional_embedding", "t.position_embd.weight"),
         NameRule("visual.proj", "visual_projection.weight", .transposed),
         NameRule("text_projection", "text_projection.weight", .transposed),
-      ]
+      ])
   }
 
   /// Whether `ffn_down` widens, as the first layer does; nil when the file does not tell. Rows are outputs.

@@ -61,37 +61,6 @@ struct NameTemplate: Sendable {
   }
 }
 
-/// How a tensor of a file relates to the canonical tensor.
-enum TensorForm: Sendable, Equatable {
-  /// The same.
-  case same
-  /// The matrix with rows and columns exchanged.
-  case transposed
-  /// The same with this many leading dimensions of size 1 in the file.
-  case leadingOnes(Int)
-  /// One of several row parts; `of` lists the parts' relative sizes.
-  case rows(part: Int, of: [Int])
-  /// Flax: a kernel of any rank whose last `outputs` dimensions are outputs, as a matrix `[out, in]`.
-  case flaxKernel(outputs: Int)
-  /// Flax: one of several such kernels, as rows of a fused matrix.
-  case flaxKernelRows(part: Int, of: [Int])
-  /// Flax: one of several biases `[heads, width]`, as rows of a fused bias.
-  case flaxBiasRows(part: Int, of: [Int])
-  /// Flax: a convolution `[height, width, in, out]` as `[out, in, height, width]`.
-  case flaxConvolution
-  /// Flax: any shape, flattened to one dimension.
-  case flattened
-
-  /// Which part of how many this is; nil when the file's tensor is the whole.
-  var part: (index: Int, sizes: [Int])? {
-    switch self {
-    case .rows(let part, let sizes), .flaxKernelRows(let part, let sizes), .flaxBiasRows(let part, let sizes):
-      (part, sizes)
-    default: nil
-    }
-  }
-}
-
 /// One line of a dialect's table: a canonical name, the file's name for it or for a part of it, and the form.
 struct NameRule: Sendable {
   let canonical: NameTemplate
@@ -106,6 +75,9 @@ struct NameRule: Sendable {
 }
 
 extension [NameRule] {
+  /// The parts of a table, one after the other.
+  static func table(_ parts: [NameRule]...) -> [NameRule] { Array(parts.joined()) }
+
   /// Rules for `.weight` and `.bias` of one module.
   static func module(_ canonical: String, _ file: String) -> [NameRule] {
     [NameRule("\(canonical).weight", "\(file).weight"), NameRule("\(canonical).bias", "\(file).bias")]

@@ -19,166 +19,131 @@ public enum Activation: String, Sendable, CaseIterable {
   case geluTanh = "gelu_tanh"
 }
 
-/// What a model is, in numbers; it mirrors open_clip's JSON. A value that nothing states is nil, never a default.
+/// How the image encoder's tokens become one vector.
+public enum VisionPooling: String, Sendable, CaseIterable {
+  /// The class token's output.
+  case classToken = "class_token"
+  /// A learned query attends to all tokens.
+  case attention
+  /// A ResNet's attention pooling, the mean as query.
+  case attention2D = "attention_2d"
+}
+
+/// Which token stands for the text.
+public enum TextPooling: String, Sendable, CaseIterable {
+  /// The largest id, which is end-of-text in CLIP's vocabulary.
+  case argmax
+  /// The first that is end-of-text.
+  case endOfText = "eos"
+  /// The last position.
+  case last
+  /// The first position.
+  case first
+}
+
+/// Which library's cleaning and padding of text a model expects.
+public enum TokenizerDialect: String, Sendable, CaseIterable {
+  /// OpenAI: ftfy, html unescape, lower case; zero padding.
+  case openAI = "openai"
+  /// open_clip: the same, truncating.
+  case openCLIP = "open_clip"
+  /// Hugging Face: NFC, lower case; padding with end-of-text.
+  case huggingFace = "hf"
+  /// A SentencePiece model.
+  case sentencePiece = "sentencepiece"
+}
+
+/// What a model is: facts, each with where it comes from. A fact that nothing states is absent, never a default.
 public struct ModelConfig: Sendable, Equatable {
   /// The kind of model.
-  public var family: ModelFamily
-  /// The length of the embeddings.
-  public var embedDim: Int?
-  /// The activation of both towers.
-  public var activation: Activation?
-  /// The image encoder, when there is one.
-  public var vision: VisionConfig?
-  /// The text encoder, when there is one.
-  public var text: TextConfig?
-  /// How a picture becomes the image encoder's input.
-  public var preprocessing: Preprocessing?
+  public let family: ModelFamily
+  /// The facts that are known.
+  public private(set) var facts: [ConfigField: ConfigValue] = [:]
+  /// Where each fact comes from.
+  public private(set) var origins: [ConfigField: ConfigOrigin] = [:]
 
   /// A config of which nothing but the family is known.
   public init(family: ModelFamily) { self.family = family }
-}
 
-/// The image encoder.
-public struct VisionConfig: Sendable, Equatable {
-  /// Side of the square input, in pixels.
-  public var imageSize: Int?
-  /// Side of a patch, in pixels; nil for a ResNet.
-  public var patchSize: Int?
-  /// Width of the tokens, or of a ResNet's first stage.
-  public var width: Int
-  /// Number of blocks; 0 for a ResNet.
-  public var layers: Int
-  /// Bottlenecks of each stage; empty for a vision transformer.
-  public var stages: [Int] = []
-  /// Attention heads; in a ResNet those of the pooling.
-  public var heads: Int?
-  /// Width between the two linear layers of a block; nil for a ResNet.
-  public var mlpWidth: Int?
-  /// The ε of layer norms.
-  public var layerNormEpsilon: Double?
-  /// How tokens become one vector.
-  public var pooling: Pooling
+  /// The value of a fact, or nil.
+  public subscript(field: ConfigField) -> ConfigValue? { facts[field] }
 
-  /// How the image encoder's tokens become one vector.
-  public enum Pooling: String, Sendable {
-    /// The class token's output.
-    case classToken = "class_token"
-    /// A learned query attends to all tokens.
-    case attention
-    /// A ResNet's attention pooling, the mean as query.
-    case attentionPool2d = "attention_pool_2d"
+  /// The value of a whole number.
+  public func integer(_ field: ConfigField) -> Int? {
+    if case .integer(let value) = facts[field] { value } else { nil }
   }
 
-  /// Whether it is a ModifiedResNet.
-  public var isResNet: Bool { !stages.isEmpty }
-}
-
-/// The text encoder and what makes its input.
-public struct TextConfig: Sendable, Equatable {
-  /// Number of positions.
-  public var contextLength: Int
-  /// Number of tokens in the vocabulary.
-  public var vocabSize: Int
-  /// Width of the tokens.
-  public var width: Int
-  /// Number of blocks.
-  public var layers: Int
-  /// Attention heads.
-  public var heads: Int?
-  /// Width between the two linear layers of a block.
-  public var mlpWidth: Int
-  /// The ε of layer norms.
-  public var layerNormEpsilon: Double?
-  /// Which token stands for the text.
-  public var pooling: Pooling?
-  /// Id of the end-of-text token, where `pooling` or padding needs it.
-  public var endOfTextID: Int?
-  /// Id that fills the positions after the text.
-  public var paddingID: Int?
-  /// Which library's cleaning and padding the model was trained with.
-  public var tokenizer: TokenizerDialect?
-
-  /// Which token stands for the text.
-  public enum Pooling: String, Sendable {
-    /// The largest id, which is end-of-text in CLIP's vocabulary.
-    case argmax
-    /// The first that is end-of-text.
-    case endOfText = "eos"
-    /// The last position.
-    case last
-    /// The first position.
-    case first
+  /// The value of a number.
+  public func number(_ field: ConfigField) -> Double? {
+    if case .number(let value) = facts[field] { value } else { nil }
   }
 
-  /// Which library's cleaning and padding of text.
-  public enum TokenizerDialect: String, Sendable {
-    /// OpenAI: ftfy, html unescape, lower case; zero padding.
-    case openAI = "openai"
-    /// open_clip: the same, truncating.
-    case openCLIP = "open_clip"
-    /// Hugging Face: NFC, lower case; padding with end-of-text.
-    case huggingFace = "hf"
-    /// A SentencePiece model.
-    case sentencePiece = "sentencepiece"
-  }
-}
-
-/// How a picture becomes the image encoder's input.
-public struct Preprocessing: Sendable, Equatable {
-  /// Subtracted from each channel, after division by 255.
-  public var mean: [Double]
-  /// Each channel is divided by it.
-  public var std: [Double]
-  /// The resize filter.
-  public var interpolation: Interpolation
-  /// How the picture meets the square.
-  public var resizeMode: ResizeMode
-
-  /// The resize filter.
-  public enum Interpolation: String, Sendable { case bicubic, bilinear, nearest }
-
-  /// How the picture meets the square.
-  public enum ResizeMode: String, Sendable {
-    /// The shorter side becomes the input's, then the centre is cropped.
-    case shortest
-    /// The longer side becomes the input's, the rest is filled.
-    case longest
-    /// Both sides become the input's.
-    case squash
+  /// The value of a list of whole numbers.
+  public func integers(_ field: ConfigField) -> [Int]? {
+    if case .integers(let values) = facts[field] { values } else { nil }
   }
 
-  /// All four values.
-  public init(mean: [Double], std: [Double], interpolation: Interpolation, resizeMode: ResizeMode) {
-    self.mean = mean
-    self.std = std
-    self.interpolation = interpolation
-    self.resizeMode = resizeMode
+  /// The value of a list of numbers.
+  public func numbers(_ field: ConfigField) -> [Double]? {
+    if case .numbers(let values) = facts[field] { values } else { nil }
   }
-}
 
-/// Where a value of the config comes from; the strongest first.
-public enum ConfigOrigin: Sendable, Equatable, CustomStringConvertible {
-  /// Given on the command line.
-  case option(String)
-  /// A shape of a tensor.
-  case shapes
-  /// A config file, by its name.
-  case file(String)
-  /// Metadata inside the checkpoint.
-  case metadata
-  /// A published model that has these shapes and this form, by its name.
-  case known(String)
-  /// A convention, which may not hold.
-  case assumed(String)
+  /// The value of a word.
+  public func text(_ field: ConfigField) -> String? {
+    if case .text(let value) = facts[field] { value } else { nil }
+  }
 
-  public var description: String {
-    switch self {
-    case .option(let name): "option \(name)"
-    case .shapes: "tensor shapes"
-    case .file(let name): name
-    case .metadata: "metadata in the file"
-    case .known(let model): "known model \(model)"
-    case .assumed(let why): "assumed: \(why)"
+  /// Whether there is an image encoder.
+  public var hasVision: Bool { facts[.visionWidth] != nil }
+  /// Whether there is a text encoder.
+  public var hasText: Bool { facts[.textWidth] != nil }
+  /// Whether the image encoder is a ModifiedResNet.
+  public var isResNet: Bool { facts[.visionStages] != nil }
+
+  /// Adds the facts that are not known yet. Facts about a tower that is not there are left out.
+  /// - Returns: the fields for which `new` says something else than is known already.
+  @discardableResult
+  mutating func add(_ new: ConfigFacts, from origin: ConfigOrigin) -> [ConfigField] {
+    var conflicts: [ConfigField] = []
+    for field in ConfigField.allCases {
+      guard let value = new[field], applies(field, new) else { continue }
+      if let known = facts[field] {
+        if known != value { conflicts.append(field) }
+      } else {
+        facts[field] = value
+        origins[field] = origin
+      }
     }
+    return conflicts
+  }
+
+  private func applies(_ field: ConfigField, _ new: ConfigFacts) -> Bool {
+    if field.rawValue.hasPrefix("vision.") || field.rawValue.hasPrefix("image.") {
+      return hasVision || new[.visionWidth] != nil && facts.isEmpty
+    }
+    if field.rawValue.hasPrefix("text.") { return hasText || new[.textWidth] != nil && facts.isEmpty }
+    return true
+  }
+
+  /// The facts of unknowable fields that nothing states, and that this model has.
+  var unknown: [ConfigField] {
+    ConfigField.unknowable.filter { field in
+      guard facts[field] == nil else { return false }
+      if isResNet, [.visionActivation, .visionEpsilon].contains(field) { return false }
+      return field.rawValue.hasPrefix("text.") ? hasText : hasVision
+    }
+  }
+
+  /// The config without one tower.
+  func without(vision: Bool = false, text: Bool = false) -> ModelConfig {
+    var copy = self
+    for field in ConfigField.allCases {
+      let isVision = field.rawValue.hasPrefix("vision.") || field.rawValue.hasPrefix("image.")
+      if vision && isVision || text && field.rawValue.hasPrefix("text.") {
+        copy.facts[field] = nil
+        copy.origins[field] = nil
+      }
+    }
+    return copy
   }
 }

@@ -1,0 +1,108 @@
+import Checkpoints
+
+/// Where a model's config may be found, besides its tensors.
+public struct ConfigOptions: Sendable {
+  /// A config file: Hugging Face's `config.json` or open_clip's.
+  public var file: String?
+  /// Whose conventions hold for what nothing else states.
+  public var conventions: Conventions?
+
+  /// By default only what lies beside and inside the checkpoint.
+  public init(file: String? = nil, conventions: Conventions? = nil) {
+    self.file = file
+    self.conventions = conventions
+  }
+}
+
+/// Collects the facts about a model from every source, the strongest first.
+struct ConfigResolver {
+  private(set) var config: ModelConfig
+  /// Sources that contradict a stronger one.
+  private(set) var conflicts: [FileError] = []
+  /// What a user should know.
+  private(set) var notes: [String] = []
+  private let shapes: ConfigFacts
+
+  init(canonical: Checkpoint, family: ModelFamily) {
+    config = ModelConfig(family: family)
+    shapes = ShapeFacts(canonical).facts
+    config.add(shapes, from: .shapes)
+  }
+
+  private mutating func add(_ facts: ConfigFacts, from origin: ConfigOrigin, path: String? = nil) {
+    for field in config.add(facts, from: origin) {
+      guard let found = facts[field], let known = config[field], let by = config.origins[field] else { continue }
+      let message = "\(field.rawValue) is \(found), but \(known) by \(by)"
+      if by == .shapes { conflicts.append(FileError(.mismatch, message, file: path)) }
+      notes.append("\(origin): \(message)")
+    }
+  }
+
+  /// Adds what a user gave, what lies inside and beside the checkpoint, what is known, and at last conventions.
+  mutating func resolve(
+    checkpoint: Checkpoint, directory: String, isOpenAIRelease: Bool, options: ConfigOptions
+  ) throws(FileError) {
+    if let file = options.file { try addFile(file, isRequired: true) }
+    add(MetadataConfig.facts(checkpoint.metadata), from: .metadata)
+    if options.file == nil {
+      for name in ["config.json", "open_clip_config.json", "preprocessor_config.json"] {
+        let path = "\(directory)/\(name)"
+        if FileIdentity(path: path) != nil { try addFile(path, isRequired: false) }
+      }
+    }
+    if isOpenAIRelease { add(Conventions.openai.facts, from: .known("OpenAI's release")) }
+    if let conventions = options.conventions {
+      add(conventions.facts, from: .option("--assume \(conventions.rawValue)"))
+    }
+    addKnownHeads()
+    addConventions()
+  }
+
+  private mutating func addFile(_ path: String, isRequired: Bool) throws(FileError) {
+    let json = try JSONValue(contentsOf: path)
+    let origin = ConfigOrigin.file(lastComponent(of: path))
+    if let facts = HuggingFaceConfig.facts(json) {
+      noteEndOfText(json)
+      add(facts, from: origin, path: path)
+    } else if let facts = OpenCLIPConfig.facts(json) {
+      // A timm tower's config has no numbers for the vision transformer; the shapes have them.
+      add(facts, from: origin, path: path)
+    } else {
+      let facts = HuggingFaceConfig.preprocessingFacts(json)
+      guard !facts.isEmpty || !isRequired else {
+        throw FileError(
+          .malformed, "not a config of Hugging Face (model_type clip or siglip) or of open_clip", file: path)
+      }
+      add(facts, from: origin, path: path)
+    }
+  }
+
+  private mutating func noteEndOfText(_ json: JSONValue) {
+    if json["text_config"]?["eos_token_id"]?.integer == 2 {
+      notes.append(
+        "config.json says eos_token_id 2, as old files wrongly do: transformers pools at the largest id instead")
+    }
+  }
+
+  private mutating func addKnownHeads() {
+    guard config[.visionHeads] == nil, let model = KnownModel.matching(config) else { return }
+    add([.visionHeads: .integer(model.heads)], from: .known(model.name))
+  }
+
+  /// What every implementation of the family does; stated as assumed, so that nobody takes it for a fact of the file.
+  private mutating func addConventions() {
+    for (heads, width) in [(ConfigField.visionHeads, ConfigField.visionWidth), (.textHeads, .textWidth)] {
+      let total = config.integer(width).map { heads == .visionHeads && config.isResNet ? $0 &* 32 : $0 }
+      if let total, total >= 64, total % 64 == 0 {
+        add([heads: .integer(total / 64)], from: .assumed("heads are 64 wide"))
+      }
+    }
+    let epsilon = config.family == .clip ? 1e-5 : 1e-6
+    add(
+      [.visionEpsilon: .number(epsilon), .textEpsilon: .number(epsilon)],
+      from: .assumed("every \(config.family.title) has it"))
+    if config.family == .siglip {
+      add([.textPooling: .text(TextPooling.last.rawValue)], from: .assumed("every SigLIP has it"))
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Checkpoints
+
+/// `open_clip_config.json`, and the bare model configs of open_clip.
+enum OpenCLIPConfig {
+  /// Facts of a config, with the defaults of open_clip's classes for what it leaves out.
+  static func facts(_ json: JSONValue) -> ConfigFacts? {
+    let model = json["model_cfg"] ?? json
+    guard let embedDim = model["embed_dim"]?.integer, let vision = model["vision_cfg"] else { return nil }
+    var facts: ConfigFacts = [.embedDim: .integer(embedDim)]
+    let isQuick = model["quick_gelu"]?.bool ?? false
+    let isTimm = vision["timm_model_name"]?.string != nil
+    if !isTimm { addVision(vision, isQuick: isQuick, to: &facts) }
+    if let size = vision["image_size"]?.integer { facts[.visionImageSize] = .integer(size) }
+    if let text = model["text_cfg"], text["hf_model_name"] == nil { addText(text, isQuick: isQuick, to: &facts) }
+    addPreprocessing(json["preprocess_cfg"], to: &facts)
+    return facts
+  }
+
+  private static func addVision(_ json: JSONValue, isQuick: Bool, to facts: inout ConfigFacts) {
+    let width = json["width"]?.integer ?? 768
+    let headWidth = json["head_width"]?.integer ?? 64
+    if let stages = json["layers"]?.array?.compactMap(\.integer), !stages.isEmpty {
+      facts[.visionWidth] = .integer(width)
+      facts[.visionStages] = .integers(stages)
+      if headWidth > 0, width < 1 << 20 { facts[.visionHeads] = .integer(width * 32 / headWidth) }
+      return
+    }
+    facts[.visionWidth] = .integer(width)
+    facts[.visionLayers] = .integer(json["layers"]?.integer ?? 12)
+    if headWidth > 0 { facts[.visionHeads] = .integer(width / headWidth) }
+    let ratio = Double(width) * (json["mlp_ratio"]?.number ?? 4)
+    if let mlpWidth = Int(exactly: ratio.rounded(.towardZero)) { facts[.visionMLPWidth] = .integer(mlpWidth) }
+    facts[.visionPatchSize] = .integer(json["patch_size"]?.integer ?? 16)
+    facts[.visionActivation] = activation(json, isQuick: isQuick)
+    facts[.visionEpsilon] = .number(json["norm_kwargs"]?["eps"]?.number ?? 1e-5)
+  }
+
+  private static func addText(_ json: JSONValue, isQuick: Bool, to facts: inout ConfigFacts) {
+    let width = json["width"]?.integer ?? 512
+    facts[.textWidth] = .integer(width)
+    facts[.textLayers] = .integer(json["layers"]?.integer ?? 12)
+    facts[.textHeads] = .integer(json["heads"]?.integer ?? 8)
+    facts[.textContextLength] = .integer(json["context_length"]?.integer ?? 77)
+    facts[.textVocabSize] = .integer(json["vocab_size"]?.integer ?? 49408)
+    let ratio = Double(width) * (json["mlp_ratio"]?.number ?? 4)
+    if let mlpWidth = Int(exactly: ratio.rounded(.towardZero)) { facts[.textMLPWidth] = .integer(mlpWidth) }
+    facts[.textActivation] = activation(json, isQuick: isQuick)
+    facts[.textEpsilon] = .number(json["norm_kwargs"]?["eps"]?.number ?? 1e-5)
+    facts[.textPooling] = .text(json["pool_type"]?.string ?? "argmax")
+    if let end = json["eos_id"]?.integer { facts[.textEndID] = .integer(end) }
+    if let padding = json["pad_id"]?.integer { facts[.textPaddingID] = .integer(padding) }
+    let isSentencePiece = json["hf_tokenizer_name"]?.string != nil
+    facts[.textTokenizer] = .text((isSentencePiece ? TokenizerDialect.sentencePiece : .openCLIP).rawValue)
+  }
+
+  private static func activation(_ json: JSONValue, isQuick: Bool) -> ConfigValue {
+    let isTanh = json["act_kwargs"]?["approximate"]?.string == "tanh"
+    return .text((isQuick ? Activation.quickGELU : isTanh ? .geluTanh : .gelu).rawValue)
+  }
+
+  private static func addPreprocessing(_ json: JSONValue?, to facts: inout ConfigFacts) {
+    guard let json else { return }
+    func numbers(_ key: String) -> [Double]? { json[key]?.array?.compactMap(\.number) }
+    if let mean = numbers("mean"), mean.count == 3 { facts[.imageMean] = .numbers(mean) }
+    if let std = numbers("std"), std.count == 3 { facts[.imageStd] = .numbers(std) }
+    if let interpolation = json["interpolation"]?.string { facts[.imageInterpolation] = .text(interpolation) }
+    if let mode = json["resize_mode"]?.string { facts[.imageResizeMode] = .text(mode) }
+  }
+}

@@ -1,0 +1,103 @@
+public import Checkpoints
+
+/// Converts a checkpoint: another format, another dialect, another type, some of its towers.
+///
+/// Nothing is written when anything fails. The same source and options give the same bytes.
+/// - Throws: what reading, mapping and writing say; `usage` for options that contradict each other.
+public func convert(_ input: String, to output: String, options: ConversionOptions = ConversionOptions())
+  throws(FileError) -> ConversionReport
+{
+  try Conversion(input: input, output: output, options: options).run()
+}
+
+/// One conversion, from opening to the report.
+private struct Conversion {
+  let input: String
+  let output: String
+  let options: ConversionOptions
+
+  func run() throws(FileError) -> ConversionReport {
+    var source = try Checkpoint.open(input, options: options.reading)
+    // A type that is not read cannot be written; the first names the tensor.
+    if let error = source.unreadable.first { throw error.located(file: source.files.first?.path) }
+    guard let model = try CLIPModel(source, options: options.config) else {
+      guard options.dialect == nil, options.layout == nil, options.towers == .both else {
+        throw FileError(
+          .unsupported, "not a CLIP that clipkit knows: its tensors can be copied, not renamed", file: input,
+          hint: "Leave out --dialect, --layout and --tower")
+      }
+      source.metadata["format"] = nil
+      let plan = try ConversionPlan(copying: source, dtype: options.dtype)
+      var report = ConversionReport(input: input, output: output, source: source, model: nil)
+      report.warnings.append("not a CLIP that clipkit knows: tensors are copied under their own names")
+      try write(plan, source: source, model: nil, dialect: nil, report: &report)
+      return report
+    }
+    if let problem = model.problems.first { throw problem.located(file: source.files.first?.path) }
+    let dialect = try targetDialect(model)
+    let plan = try ConversionPlan(model, dialect: dialect, options: options)
+    var report = ConversionReport(input: input, output: output, source: source, model: model)
+    report.dialect = dialect.name
+    report.warnings += Findings(model).warnings.map(\.message)
+    try write(plan, source: source, model: model, dialect: dialect, report: &report)
+    return report
+  }
+
+  private func targetDialect(_ model: CLIPModel) throws(FileError) -> Dialect {
+    if let name = options.dialect { return try Dialect.named(name, for: model.dialect.family) }
+    switch options.layout {
+    case .hf: return try Dialect.named("hf", for: model.dialect.family)
+    case .openCLIP:
+      let isCustom = model.dialect.name == Dialect.openCLIPCustom.name
+      return try Dialect.named(isCustom ? "open_clip-custom" : "open_clip", for: model.dialect.family)
+    case nil: return model.dialect.isWritable ? model.dialect : try Dialect.named("hf", for: model.dialect.family)
+    }
+  }
+
+  private func targetFormat() throws(FileError) -> any CheckpointFormat.Type {
+    if let name = options.format {
+      guard let format = allFormats.first(where: { $0.name == name }) else {
+        throw FileError(
+          .usage, "unknown format '\(name)'", hint: "Formats: \(allFormats.map { $0.name }.joined(separator: ", "))")
+      }
+      return format
+    }
+    if options.layout != nil || options.shardSize != nil { return Safetensors.self }
+    let ending = lastComponent(of: output).split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
+    guard let format = allFormats.first(where: { $0.fileExtensions.contains(ending) }) else {
+      throw FileError(
+        .usage, "the output's name does not say its format", file: output,
+        hint: "Use --format, or an extension: .safetensors .pt .gguf .npz; --layout for a directory")
+    }
+    return format
+  }
+
+  private func write(
+    _ plan: ConversionPlan, source: Checkpoint, model: CLIPModel?, dialect: Dialect?, report: inout ConversionReport
+  ) throws(FileError) {
+    let format = try targetFormat()
+    report.format = format.name
+    for item in plan.items { try format.checkStorable(item.tensor, named: item.name) }
+    var policy = options.policy
+    policy.inputs += source.files.map(\.identity)
+    let isDirectory = options.layout != nil || options.shardSize != nil
+    if !isDirectory { try FileWriter.check(output, policy: policy) }
+    var metadata = source.metadata
+    var sideCars = SideCars()
+    if let model, let dialect {
+      let config = model.config.without(vision: options.towers == .text, text: options.towers == .image)
+      metadata = try SelfDescription(model: model, config: config, dialect: dialect, options: options)
+        .metadata(for: format, items: plan.items)
+      if let layout = options.layout {
+        sideCars = try SideCars(layout, model: model, config: config, items: plan.items)
+      }
+    }
+    let output = ConversionOutput(path: output, format: format, policy: policy, options: options)
+    if isDirectory {
+      report.bytes = try output.writeDirectory(plan, metadata: metadata, sideCars: sideCars)
+    } else {
+      report.bytes = try output.writeFile(plan.checkpoint(metadata: metadata))
+    }
+    report.add(plan, isDryRun: options.dryRun)
+  }
+}

@@ -1,0 +1,57 @@
+public import Checkpoints
+
+/// Which encoders are kept.
+public enum TowerSelection: String, Sendable, CaseIterable {
+  case both, image, text
+
+  func keeps(_ canonicalName: String) -> Bool {
+    switch self {
+    case .both: true
+    case .image: canonicalName.hasPrefix("visual.") || canonicalName.hasPrefix("logit_")
+    case .text: !canonicalName.hasPrefix("visual.")
+    }
+  }
+}
+
+/// A directory that a library loads: weights, config and tokenizer under the names it looks for.
+public enum DirectoryLayout: String, Sendable, CaseIterable {
+  /// transformers' `from_pretrained`.
+  case hf
+  /// open_clip's `local-dir:`.
+  case openCLIP = "open_clip"
+}
+
+/// What a conversion does besides copying.
+public struct ConversionOptions: Sendable {
+  /// How the source is read.
+  public var reading = ReadOptions()
+  /// The output's format by name; nil: by the output's extension.
+  public var format: String?
+  /// The output's dialect by name; nil: the source's, or the layout's.
+  public var dialect: String?
+  /// The type that floating-point tensors are cast to; nil keeps them.
+  public var dtype: DType?
+  /// Which encoders are kept.
+  public var towers = TowerSelection.both
+  /// Write a directory for a library instead of a file.
+  public var layout: DirectoryLayout?
+  /// The size of a shard's tensors in bytes, at most, where one tensor is not larger.
+  public var shardSize: Int?
+  /// Where the config comes from.
+  public var config = ConfigOptions()
+  /// What may be replaced, and whether to flush.
+  public var policy = FileWriter.Policy()
+  /// Plan and measure only.
+  public var dryRun = false
+  /// Store the source's sha256 and the model's hash.
+  public var provenance = false
+  /// Threads for hashing; nil: all cores.
+  public var threads: Int?
+  /// The version that the output names as its maker.
+  public var toolVersion = ""
+  /// Called with the bytes of tensor data written since the last call, and the total.
+  public var onProgress: (@Sendable (_ written: Int, _ total: Int) -> Void)?
+
+  /// A plain copy into another format.
+  public init() {}
+}

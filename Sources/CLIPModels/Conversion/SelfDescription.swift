@@ -1,0 +1,97 @@
+import Checkpoints
+
+/// The metadata that makes an output describe itself: config, tokenizer, learned scalars, provenance.
+struct SelfDescription {
+  let model: CLIPModel
+  let config: ModelConfig
+  let dialect: Dialect
+  let options: ConversionOptions
+
+  /// Metadata for `format`, computed before anything is written.
+  func metadata(for format: any CheckpointFormat.Type, items: [ConversionPlan.Item]) throws(FileError) -> Metadata {
+    var metadata = MetadataConfig.metadata(config)
+    metadata["general.name"] = .string(baseName(of: sourcePath))
+    metadata["clipkit.dialect"] = .string(dialect.name)
+    metadata["clipkit.version"] = .string(options.toolVersion)
+    let isGGUF = format == GGUF.self
+    if isGGUF {
+      addFileType(items, to: &metadata)
+      try addLogits(to: &metadata)
+      if config.hasText { try addTokenizer(to: &metadata) }
+    }
+    try addProvenance(to: &metadata)
+    for key in model.checkpoint.metadata.keys where metadata[key] == nil && isCarried(key, isGGUF: isGGUF) {
+      metadata[key] = model.checkpoint.metadata[key]
+    }
+    return metadata
+  }
+
+  private var sourcePath: String { model.checkpoint.files.first?.path ?? "" }
+
+  private func baseName(of path: String) -> String {
+    let name = lastComponent(of: path)
+    return name.split(separator: ".").first.map(String.init) ?? name
+  }
+
+  /// Keys of the source that say nothing about the output are left behind; others go along.
+  private func isCarried(_ key: String, isGGUF: Bool) -> Bool {
+    let own = ["clip.", "clipkit.", "general.file_type", "general.quantization_version", "general.alignment", "split."]
+    if own.contains(where: key.hasPrefix) { return false }
+    if ["input_resolution", "context_length", "vocab_size"].contains(key) { return false }
+    return isGGUF ? key != "format" : !key.hasPrefix("tokenizer.")
+  }
+
+  /// llama.cpp's numbers, by the type that most bytes have.
+  private func addFileType(_ items: [ConversionPlan.Item], to metadata: inout Metadata) {
+    var bytes: [DType: Int] = [:]
+    for item in items { bytes[item.tensor.dtype, default: 0] += item.tensor.count }
+    let numbers: [DType: UInt32] = [.f32: 0, .f16: 1, .q8_0: 7, .q5_0: 8, .q5_1: 9, .q4_0: 2, .q4_1: 3, .bf16: 32]
+    let main = bytes.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
+    if let number = main.flatMap({ numbers[$0] }) { metadata["general.file_type"] = .uint32(number) }
+    if items.contains(where: { $0.tensor.dtype.isBlock }) { metadata["general.quantization_version"] = .uint32(2) }
+  }
+
+  /// clip.cpp's loader knows no tensor for them, and a classifier needs them before it reads any.
+  private func addLogits(to metadata: inout Metadata) throws(FileError) {
+    for name in ["logit_scale", "logit_bias"] {
+      guard let tensor = model.tensors[name], tensor.dtype.isFloat else { continue }
+      let bytes = try tensor.cast(to: .f32).bytes.load()
+      let value = bytes.withUnsafeBytes { $0.loadUnaligned(as: Float.self) }
+      metadata["clipkit.\(name)"] = .float32(value)
+    }
+  }
+
+  private func addTokenizer(to metadata: inout Metadata) throws(FileError) {
+    guard let vocabulary = try model.vocabulary() else { return }
+    metadata["tokenizer.ggml.model"] = .string("clip")
+    metadata["tokenizer.ggml.tokens"] = .strings(vocabulary.tokens)
+    if !vocabulary.merges.isEmpty { metadata["tokenizer.ggml.merges"] = .strings(vocabulary.merges) }
+  }
+
+  private func addProvenance(to metadata: inout Metadata) throws(FileError) {
+    let files = model.checkpoint.files
+    metadata["clipkit.source.name"] = .string(lastComponent(of: sourcePath))
+    metadata["clipkit.source.size"] = .uint64(UInt64(files.reduce(0) { $0 + $1.count }))
+    metadata["clipkit.source.format"] = .string(model.checkpoint.format)
+    metadata["clipkit.source.dialect"] = .string(model.dialect.name)
+    guard options.provenance else { return }
+    var hashes: [String] = []
+    for file in files { hashes.append(SHA256.hex(try SHA256.hash(of: Bytes(file)))) }
+    metadata["clipkit.source.sha256"] = hashes.count == 1 ? .string(hashes[0]) : .strings(hashes)
+    let manifest = try Manifest(model, threads: options.threads)
+    metadata["clipkit.model.sha256"] = .string(manifest.modelHash)
+  }
+}
+
+extension CLIPModel {
+  /// The vocabulary of the text encoder: in the file, beside it, or CLIP's own where the size says so.
+  func vocabulary() throws(FileError) -> BytePairVocabulary? {
+    if let vocabulary = BytePairVocabulary(checkpoint.metadata) { return vocabulary }
+    if let file = checkpoint.files.first, let found = try BytePairVocabulary(directory: directory(of: file.path)),
+      found.tokens.count == config.integer(.textVocabSize)
+    {
+      return found
+    }
+    return config.family == .clip && config.integer(.textVocabSize) == 49408 ? .standard : nil
+  }
+}

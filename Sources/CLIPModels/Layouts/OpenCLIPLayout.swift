@@ -1,0 +1,126 @@
+import Checkpoints
+
+/// `open_clip_config.json` as open_clip writes it.
+struct OpenCLIPLayout {
+  private let config: ModelConfig
+  private let model: CLIPModel
+
+  init(_ config: ModelConfig, model: CLIPModel) {
+    self.config = config
+    self.model = model
+  }
+
+  func json() throws(FileError) -> JSONValue {
+    // The source's own file says more than the facts do, such as timm's name for a trunk.
+    if model.dialect.name != "hf", let source = model.checkpoint.files.first {
+      let path = "\(directory(of: source.path))/open_clip_config.json"
+      if FileIdentity(path: path) != nil { return try JSONValue(contentsOf: path) }
+    }
+    guard config.hasVision, config.hasText else {
+      throw FileError(.unsupported, "open_clip's directory needs both towers", hint: "Leave out --layout or --tower")
+    }
+    var cfg = JSONObject()
+    cfg["embed_dim"] = try config.required(.embedDim, for: "open_clip_config.json")
+    let vision = config.isResNet ? nil : try config.required(.visionActivation, for: "open_clip_config.json").string
+    let text = try config.required(.textActivation, for: "open_clip_config.json").string
+    let isQuick = text == Activation.quickGELU.rawValue
+    guard config.family == .siglip || vision == nil || vision == text else {
+      throw FileError(
+        .unsupported, "open_clip has one activation for both towers, found \(vision ?? "") and \(text ?? "")")
+    }
+    if isQuick { cfg["quick_gelu"] = true }
+    if config.family == .siglip {
+      cfg["init_logit_bias"] = -10
+      cfg["custom_text"] = true
+    } else if model.dialect.name == Dialect.openCLIPCustom.name {
+      cfg["custom_text"] = true
+    }
+    cfg["vision_cfg"] = .object(try visionConfig())
+    cfg["text_cfg"] = .object(try textConfig(isTanh: text == Activation.geluTanh.rawValue))
+    var json = JSONObject()
+    json["model_cfg"] = .object(cfg)
+    if let preprocessing = preprocessing() { json["preprocess_cfg"] = .object(preprocessing) }
+    return .object(json)
+  }
+
+  private func visionConfig() throws(FileError) -> JSONObject {
+    let file = "open_clip_config.json"
+    var json = JSONObject()
+    json["image_size"] = try config.required(.visionImageSize, for: file)
+    if config.family == .siglip {
+      json["timm_model_name"] = .string(try timmName())
+      json["timm_model_pretrained"] = false
+      json["timm_pool"] = "map"
+      json["timm_proj"] = "none"
+      return json
+    }
+    json["width"] = try config.required(.visionWidth, for: file)
+    let width = config.integer(.visionWidth) ?? 0
+    let heads = max(1, config.integer(.visionHeads) ?? 1)
+    if config.isResNet {
+      json["layers"] = try config.required(.visionStages, for: file)
+      if width * 32 / heads != 64 { json["head_width"] = JSONValue(width * 32 / heads) }
+      return json
+    }
+    json["layers"] = try config.required(.visionLayers, for: file)
+    json["patch_size"] = try config.required(.visionPatchSize, for: file)
+    json["head_width"] = JSONValue(width / heads)
+    addMLPRatio(config.integer(.visionMLPWidth), width, to: &json)
+    try addEpsilon(.visionEpsilon, to: &json)
+    return json
+  }
+
+  private func textConfig(isTanh: Bool) throws(FileError) -> JSONObject {
+    let file = "open_clip_config.json"
+    var json = JSONObject()
+    json["context_length"] = try config.required(.textContextLength, for: file)
+    json["vocab_size"] = try config.required(.textVocabSize, for: file)
+    json["width"] = try config.required(.textWidth, for: file)
+    json["heads"] = try config.required(.textHeads, for: file)
+    json["layers"] = try config.required(.textLayers, for: file)
+    addMLPRatio(config.integer(.textMLPWidth), config.integer(.textWidth) ?? 0, to: &json)
+    try addEpsilon(.textEpsilon, to: &json)
+    if isTanh { json["act_kwargs"] = ["approximate": "tanh"] }
+    if model.tensors["text_projection.bias"] != nil { json["proj_bias"] = true }
+    let pooling = try config.required(.textPooling, for: file).string
+    if let pooling, pooling != "argmax" { json["pool_type"] = .string(pooling) }
+    if pooling == "eos", let end = config.integer(.textEndID) { json["eos_id"] = JSONValue(end) }
+    if config.family == .siglip { json["no_causal_mask"] = true }
+    return json
+  }
+
+  /// open_clip stores a ratio and truncates; a little is added so that the division's rounding cannot lose one.
+  private func addMLPRatio(_ mlpWidth: Int?, _ width: Int, to json: inout JSONObject) {
+    guard let mlpWidth, width > 0, mlpWidth != 4 * width else { return }
+    let ratio = Double(mlpWidth) / Double(width)
+    let isExact = Int(ratio * Double(width)) == mlpWidth
+    json["mlp_ratio"] = JSONValue(isExact ? ratio : ratio.nextUp)
+  }
+
+  private func addEpsilon(_ field: ConfigField, to json: inout JSONObject) throws(FileError) {
+    let epsilon = try config.required(field, for: "open_clip_config.json").number
+    if let epsilon, epsilon != 1e-5 { json["norm_kwargs"] = ["eps": JSONValue(epsilon)] }
+  }
+
+  private func preprocessing() -> JSONObject? {
+    guard let mean = config.numbers(.imageMean), let std = config.numbers(.imageStd) else { return nil }
+    var json = JSONObject()
+    json["mean"] = .array(mean.map { JSONValue($0) })
+    json["std"] = .array(std.map { JSONValue($0) })
+    if let interpolation = config.text(.imageInterpolation) { json["interpolation"] = .string(interpolation) }
+    if let mode = config.text(.imageResizeMode) { json["resize_mode"] = .string(mode) }
+    return json
+  }
+
+  /// timm's name for a SigLIP trunk of these shapes.
+  private func timmName() throws(FileError) -> String {
+    let names = [768: "base", 1024: "large", 1152: "so400m", 1536: "giantopt"]
+    guard let size = config.integer(.visionImageSize), let patch = config.integer(.visionPatchSize),
+      let width = config.integer(.visionWidth), let name = names[width], KnownModel.matching(config) != nil
+    else {
+      throw FileError(
+        .unsupported, "timm has no SigLIP trunk of these shapes", hint: "Use --layout hf, or a single file")
+    }
+    return "vit_\(name)_patch\(patch)_siglip_\(size)"
+  }
+}

@@ -1,0 +1,86 @@
+import Checkpoints
+
+/// The files beside the weights in a library's directory.
+struct SideCars {
+  private(set) var files: [(name: String, bytes: Bytes)] = []
+
+  /// None: a file, or shards without a layout.
+  init() {}
+
+  /// The files of `layout`, from the config; the tokenizer's from the source where it has them.
+  /// - Throws: `unsupported` when the layout's library has no such model, or needs a fact that nothing states.
+  init(_ layout: DirectoryLayout, model: CLIPModel, config: ModelConfig, items: [ConversionPlan.Item])
+    throws(FileError)
+  {
+    switch layout {
+    case .hf:
+      let main = items.max { $0.tensor.count < $1.tensor.count }?.tensor.dtype ?? .f32
+      add("config.json", try HuggingFaceLayout(config).config(dtype: main))
+      if config.hasVision { add("preprocessor_config.json", try HuggingFaceLayout(config).preprocessor()) }
+      if config.hasText { try addTokenizer(model, config) }
+    case .openCLIP:
+      add("open_clip_config.json", try OpenCLIPLayout(config, model: model).json())
+      if config.family == .siglip { try copyTokenizer(model) }
+    }
+  }
+
+  private mutating func add(_ name: String, _ json: JSONValue) {
+    files.append((name, Bytes(Array(json.text(pretty: true).utf8))))
+  }
+
+  private static let tokenizerNames = [
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt", "spiece.model", "tokenizer.model",
+  ]
+
+  /// Copies the tokenizer's files that lie beside the source.
+  private mutating func copyTokenizer(_ model: CLIPModel) throws(FileError) {
+    guard let source = model.checkpoint.files.first else { return }
+    for name in Self.tokenizerNames {
+      let path = "\(directory(of: source.path))/\(name)"
+      if FileIdentity(path: path) != nil { files.append((name, Bytes(try InputFile(path)))) }
+    }
+  }
+
+  private mutating func addTokenizer(_ model: CLIPModel, _ config: ModelConfig) throws(FileError) {
+    let before = files.count
+    try copyTokenizer(model)
+    guard files.count == before, let vocabulary = try model.vocabulary(), !vocabulary.merges.isEmpty else { return }
+    var ids = JSONObject()
+    for (id, token) in vocabulary.tokens.enumerated() { ids[token] = JSONValue(id) }
+    add("vocab.json", .object(ids))
+    let merges = "#version: 0.2\n" + vocabulary.merges.map { $0 + "\n" }.joined()
+    files.append(("merges.txt", Bytes(Array(merges.utf8))))
+    let end = vocabulary.tokens.last ?? "<|endoftext|>"
+    let start = vocabulary.tokens.dropLast().last ?? "<|startoftext|>"
+    add(
+      "tokenizer_config.json",
+      [
+        "tokenizer_class": "CLIPTokenizer", "bos_token": .string(start), "eos_token": .string(end),
+        "unk_token": .string(end), "pad_token": .string(end), "do_lower_case": true,
+        "model_max_length": JSONValue(config.integer(.textContextLength) ?? 77),
+      ])
+    add(
+      "special_tokens_map.json",
+      [
+        "bos_token": .string(start), "eos_token": .string(end), "unk_token": .string(end), "pad_token": .string(end),
+      ])
+  }
+}
+
+extension ModelConfig {
+  /// The value of a fact that an output cannot do without.
+  func required(_ field: ConfigField, for what: String) throws(FileError) -> JSONValue {
+    switch self[field] {
+    case .integer(let value): return JSONValue(value)
+    case .integers(let values): return JSONValue(values)
+    case .number(let value): return JSONValue(value)
+    case .numbers(let values): return .array(values.map { JSONValue($0) })
+    case .text(let value): return .string(value)
+    case nil:
+      throw FileError(
+        .unsupported, "\(what) needs \(field.rawValue), which nothing states",
+        hint: "Use --config FILE, or --assume \(Conventions.allCases.map(\.rawValue).joined(separator: "|"))")
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import CTokenizer
+import Checkpoints
+
+/// The vocabulary of a byte-pair encoding: tokens by id, and merges by rank.
+struct BytePairVocabulary: Sendable, Equatable {
+  /// Tokens in the order of their ids.
+  var tokens: [String]
+  /// Merges in the order of their ranks: "left right". Empty when the source has tokens only.
+  var merges: [String]
+
+  /// CLIP's own, which every model with 49,408 tokens uses.
+  static let standard = BytePairVocabulary(
+    merges: lines(UnsafeBufferPointer(start: ck_merges(), count: ck_merges_size())))
+
+  /// Lines of UTF-8, split at bytes: a mark that combines with a line's end or a space would hide it from `Character`.
+  private static func lines(_ bytes: some Collection<UInt8>) -> [String] {
+    bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  init(tokens: [String], merges: [String]) {
+    self.tokens = tokens
+    self.merges = merges
+  }
+
+  /// The tokens that merges imply: bytes, bytes at the end of a word, one for each merge, start and end of text.
+  init(merges: [String]) {
+    self.merges = merges
+    let bytes = Self.byteSymbols
+    tokens =
+      bytes + bytes.map { $0 + "</w>" } + merges.map(Self.joined) + ["<|startoftext|>", "<|endoftext|>"]
+  }
+
+  /// A merge's halves without the space between them.
+  private static func joined(_ merge: String) -> String {
+    String(decoding: merge.utf8.filter { $0 != UInt8(ascii: " ") }, as: UTF8.self)
+  }
+
+  /// A printable character for each byte: printable Latin-1 stands for itself, the rest for U+0100 and on.
+  private static let byteSymbols: [String] = {
+    let printable = Array(0x21...0x7E) + Array(0xA1...0xAC) + Array(0xAE...0xFF)
+    let rest = (0...0xFF).filter { !printable.contains($0) }
+    let scalars = printable + rest.indices.map { 0x100 + $0 }
+    return scalars.compactMap { Unicode.Scalar($0).map { String(Character($0)) } }
+  }()
+}
+
+extension BytePairVocabulary {
+  /// The vocabulary in a GGUF file's metadata.
+  init?(_ metadata: Metadata) {
+    guard let tokens = metadata["tokenizer.ggml.tokens"]?.strings else { return nil }
+    self.init(tokens: tokens, merges: metadata["tokenizer.ggml.merges"]?.strings ?? [])
+  }
+
+  /// The vocabulary in the files of a Hugging Face directory: `vocab.json` and `merges.txt`, or `tokenizer.json`.
+  init?(directory: String) throws(FileError) {
+    if FileIdentity(path: "\(directory)/vocab.json") != nil, FileIdentity(path: "\(directory)/merges.txt") != nil {
+      let vocabulary = try JSONValue(contentsOf: "\(directory)/vocab.json")
+      try self.init(
+        vocabulary: vocabulary, merges: Self.mergeLines("\(directory)/merges.txt"), file: "\(directory)/vocab.json")
+    } else if FileIdentity(path: "\(directory)/tokenizer.json") != nil {
+      let json = try JSONValue(contentsOf: "\(directory)/tokenizer.json")
+      guard json["model"]?["type"]?.string == "BPE", let vocabulary = json["model"]?["vocab"] else { return nil }
+      let merges = (json["model"]?["merges"]?.array ?? []).compactMap { merge in
+        merge.string ?? merge.array.map { $0.compactMap(\.string).joined(separator: " ") }
+      }
+      try self.init(vocabulary: vocabulary, merges: merges, file: "\(directory)/tokenizer.json")
+    } else {
+      return nil
+    }
+  }
+
+  private init(vocabulary: JSONValue, merges: [String], file: String) throws(FileError) {
+    let object = vocabulary.object ?? JSONObject()
+    var tokens = [String?](repeating: nil, count: object.keys.count)
+    for token in object.keys {
+      guard let id = object[token]?.integer, tokens.indices.contains(id), tokens[id] == nil else {
+        throw FileError(.malformed, "token '\(escaped(token))' has no id of its own below \(tokens.count)", file: file)
+      }
+      tokens[id] = token
+    }
+    self.init(tokens: tokens.compactMap { $0 }, merges: merges)
+  }
+
+  private static func mergeLines(_ path: String) throws(FileError) -> [String] {
+    let file = try InputFile(path)
+    guard file.count <= Limits.json else {
+      throw FileError(.malformed, "\(file.count) bytes of merges, allowed \(Limits.json)", file: path)
+    }
+    let bytes = try Bytes(file).load().filter { $0 != UInt8(ascii: "\r") }
+    return lines(bytes).filter { !$0.hasPrefix("#version") }
+  }
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import CLIPModels
+import Checkpoints
+
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a model in another format, naming, type or layout.",
+    discussion: """
+      The output's extension chooses the format (.safetensors, .pt, .gguf, .npz), or --format does; --layout writes a \
+      directory that transformers or open_clip loads. Names stay as they are unless --dialect says otherwise. The \
+      report says what was renamed, dropped and cast. Nothing is written when anything fails.
+      """)
+
+  @Argument(help: "A model file, a shards' index, or a directory.")
+  var input: String
+
+  @Argument(help: "The file to write, or with --layout or --shard-size the directory.")
+  var output: String
+
+  @Option(help: "The output's format: \(allFormats.map { $0.name }.joined(separator: ", ")).")
+  var format: String?
+
+  @Option(help: "The output's tensor names: \(Dialect.writableNames.joined(separator: ", ")).")
+  var dialect: String?
+
+  @Option(help: "The type of floating-point tensors: keep, \(TargetType.names).")
+  var dtype = TargetType.keep
+
+  @Option(help: "The encoders to keep: \(names(TowerSelection.self)).")
+  var tower = TowerSelection.both
+
+  @Option(help: "Write a directory for a library: \(names(DirectoryLayout.self)).")
+  var layout: DirectoryLayout?
+
+  @Option(
+    help: ArgumentHelp("Write a directory with shards of at most this many bytes (500MB, 2GB).", valueName: "size"))
+  var shardSize: ByteCount?
+
+  @Flag(help: "Plan, check and measure; write nothing.")
+  var dryRun = false
+
+  @Flag(help: "Replace an existing output.")
+  var force = false
+
+  @Flag(help: "Flush to the disk before the output gets its name, so that it survives a power cut.")
+  var sync = false
+
+  @Flag(help: "Store the sha256 of the source and the model's hash in the output.")
+  var provenance = false
+
+  @Flag(help: "List every tensor in the report.")
+  var tensors = false
+
+  @OptionGroup var reading: ReadingOptions
+  @OptionGroup var config: ConfigArguments
+  @OptionGroup var reporting: OutputOptions
+
+  func run() throws {
+    guard output != "-" else { throw FileError(.usage, "models are written to files, not to standard output") }
+    let progress = ProgressBar("converting", isQuiet: reporting.quiet)
+    var options = ConversionOptions()
+    options.reading = reading.reading
+    options.format = format
+    options.dialect = dialect
+    options.dtype = dtype.dtype
+    options.towers = tower
+    options.layout = layout
+    options.shardSize = shardSize?.count
+    options.config = config.options
+    options.policy = FileWriter.Policy(force: force, sync: sync)
+    options.dryRun = dryRun
+    options.provenance = provenance
+    options.toolVersion = toolVersion
+    options.onProgress = { progress.add($0, of: $1) }
+    let report = try convert(inputPath(input), to: output, options: options)
+    progress.finish()
+    reporting.warn(report.warnings)
+    Output.write(
+      reporting.json ? report.json.text(pretty: true) : report.text(listsTensors: tensors))
+  }
+}
+
+/// The type that floating-point tensors get.
+enum TargetType: String, CaseIterable, ExpressibleByArgument {
+  case keep, f32, f16, bf16, f64
+  case q8 = "q8_0"
+
+  static var names: String { allCases.dropFirst().map(\.rawValue).joined(separator: ", ") }
+  var dtype: DType? { DType(rawValue: rawValue) }
+}
+
+/// A number of bytes, with a unit in powers of ten: 500MB, 2GB, 1000000.
+struct ByteCount: ExpressibleByArgument {
+  let count: Int
+
+  init?(argument: String) {
+    let digits = argument.prefix { $0.isNumber && $0.isASCII }
+    let scales = ["": 1, "B": 1, "KB": 1000, "MB": 1_000_000, "GB": 1_000_000_000]
+    guard let number = Int(digits), number > 0, let scale = scales[argument.dropFirst(digits.count).uppercased()],
+      case let (count, overflow) = number.multipliedReportingOverflow(by: scale), !overflow
+    else { return nil }
+    self.count = count
+  }
+}

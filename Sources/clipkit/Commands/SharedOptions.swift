@@ -1,0 +1,61 @@
+public import ArgumentParser
+public import CLIPModels
+import Checkpoints
+
+/// How a source is read; the same for every verb.
+struct ReadingOptions: ParsableArguments {
+  @Option(
+    name: .customLong("key"),
+    help: "The member of a training checkpoint that holds the tensors, when there are several: state_dict, ema …")
+  var member: String?
+
+  @Flag(help: "Refuse a PyTorch file that holds anything but tensors and plain values.")
+  var strict = false
+
+  var reading: ReadOptions { ReadOptions(key: member, strict: strict) }
+}
+
+/// Where a model's config comes from.
+struct ConfigArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Take the config from this file (Hugging Face's config.json or open_clip's).", valueName: "file"))
+  var config: String?
+
+  @Option(help: "Whose conventions hold for what nothing else states: \(names(Conventions.self)).")
+  var assume: Conventions?
+
+  var options: ConfigOptions { ConfigOptions(file: config, conventions: assume) }
+}
+
+/// How much is said, and in which form.
+struct OutputOptions: ParsableArguments {
+  @Flag(help: "Print the report as JSON on stdout.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "No progress and no warnings on stderr.")
+  var quiet = false
+
+  /// Warnings go to stderr, whatever the form of the report.
+  func warn(_ warnings: [String]) {
+    guard !quiet else { return }
+    for warning in warnings { Output.warn(warning) }
+  }
+}
+
+/// The choices of an enumeration, for help.
+func names<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> String {
+  type.allCases.map(\.rawValue).joined(separator: ", ")
+}
+
+extension Conventions: ExpressibleByArgument {}
+extension TowerSelection: ExpressibleByArgument {}
+extension DirectoryLayout: ExpressibleByArgument {}
+
+/// A path to read; a pipe cannot be read in any order, which every format needs.
+func inputPath(_ path: String) throws(FileError) -> String {
+  guard path != "-" else {
+    throw FileError(.usage, "models are read from files, not from standard input", hint: "Use ./- for a file named '-'")
+  }
+  return path
+}

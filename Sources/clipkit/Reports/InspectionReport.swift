@@ -1,0 +1,131 @@
+import CLIPModels
+import Checkpoints
+
+/// An inspection as text and as JSON.
+struct InspectionReport {
+  private let inspection: Inspection
+  private let path: String
+  private let listsTensors: Bool
+
+  init(_ inspection: Inspection, path: String, listsTensors: Bool) {
+    self.inspection = inspection
+    self.path = path
+    self.listsTensors = listsTensors
+  }
+
+  private var checkpoint: Checkpoint { inspection.checkpoint }
+
+  private var formatName: String {
+    checkpoint.formatDetail.isEmpty ? checkpoint.format : "\(checkpoint.format) (\(checkpoint.formatDetail))"
+  }
+
+  var text: String {
+    var text = "\(escaped(path, limit: 4096)): \(formatName), \(byteText(inspection.fileBytes))\n"
+    if let model = inspection.model {
+      let encoder = !model.config.hasVision ? "" : model.config.isResNet ? " with a ModifiedResNet" : " with a ViT"
+      text += "\(model.config.family.title)\(encoder), dialect \(model.dialect.name), "
+    } else {
+      text += "not a CLIP that clipkit knows, "
+    }
+    text += "\(grouped(inspection.entries.count)) tensors, \(grouped(inspection.parameters)) parameters\n"
+    text += groups("types", inspection.types) + groups("towers", inspection.towers) + config
+    if listsTensors { text += tensors }
+    let notes = checkpoint.notes + (inspection.model?.notes ?? [])
+    if !notes.isEmpty { text += "\nnotes\n" + notes.map { "  \(escaped($0, limit: 500))\n" }.joined() }
+    if !inspection.warnings.isEmpty {
+      text += "\nwarnings\n" + inspection.warnings.map { "  \($0.code): \(escaped($0.message, limit: 500))\n" }.joined()
+    }
+    return text
+  }
+
+  private func groups(_ title: String, _ groups: [Inspection.Group]) -> String {
+    guard !groups.isEmpty else { return "" }
+    let rows = groups.map {
+      [$0.name, "\(grouped($0.tensors)) tensors", "\(grouped($0.elements)) numbers", byteText($0.bytes)]
+    }
+    return "\n\(title)\n" + table(rows, indent: "  ")
+  }
+
+  private var config: String {
+    guard let config = inspection.model?.config else { return "" }
+    let rows = ConfigField.allCases.compactMap { field in
+      config[field].map { [field.rawValue, "\($0)", config.origins[field].map { "\($0)" } ?? ""] }
+    }
+    return rows.isEmpty ? "" : "\nconfig\n" + table(rows, indent: "  ")
+  }
+
+  private var tensors: String {
+    let rows = inspection.entries.map { entry in
+      var row = [escaped(entry.name), entry.tensor.dtype.rawValue, "\(entry.tensor.shape)"]
+      if let statistics = entry.statistics {
+        row += [
+          "min \(scientific(statistics.min))", "max \(scientific(statistics.max))",
+          "mean \(scientific(statistics.mean))", "std \(scientific(statistics.standardDeviation))",
+        ]
+      }
+      return row
+    }
+    return "\ntensors\n" + table(rows, indent: "  ")
+  }
+
+  var json: JSONValue {
+    var object: JSONObject = [
+      "schema": 1, "path": .string(path), "format": .string(checkpoint.format),
+      "format_detail": .string(checkpoint.formatDetail), "bytes": JSONValue(inspection.fileBytes),
+      "tensor_count": JSONValue(inspection.entries.count), "parameters": JSONValue(inspection.parameters),
+      "types": .array(inspection.types.map(json)),
+    ]
+    if let model = inspection.model {
+      object["family"] = .string(model.config.family.rawValue)
+      object["dialect"] = .string(model.dialect.name)
+      object["towers"] = .array(inspection.towers.map(json))
+      object["config"] = .object(config(model.config))
+    }
+    if listsTensors { object["tensors"] = .array(inspection.entries.map(json)) }
+    object["notes"] = .array((checkpoint.notes + (inspection.model?.notes ?? [])).map(JSONValue.string))
+    object["warnings"] = .array(
+      inspection.warnings.map { ["code": .string($0.code), "message": .string($0.message)] })
+    return .object(object)
+  }
+
+  private func json(_ group: Inspection.Group) -> JSONValue {
+    [
+      "name": .string(group.name), "tensors": JSONValue(group.tensors), "elements": JSONValue(group.elements),
+      "bytes": JSONValue(group.bytes),
+    ]
+  }
+
+  private func json(_ entry: Inspection.Entry) -> JSONValue {
+    var object: JSONObject = [
+      "name": .string(entry.name), "canonical_name": JSONValue(entry.canonicalName),
+      "dtype": .string(entry.tensor.dtype.rawValue), "shape": JSONValue(entry.tensor.shape),
+      "bytes": JSONValue(entry.tensor.bytes.count),
+    ]
+    if let statistics = entry.statistics {
+      object["statistics"] = [
+        "min": JSONValue(statistics.min), "max": JSONValue(statistics.max), "mean": JSONValue(statistics.mean),
+        "std": JSONValue(statistics.standardDeviation), "zeros": JSONValue(statistics.zeros),
+        "nan": JSONValue(statistics.nanCount),
+        "infinite": JSONValue(statistics.positiveInfinities + statistics.negativeInfinities),
+      ]
+    }
+    return .object(object)
+  }
+
+  private func config(_ config: ModelConfig) -> JSONObject {
+    var object = JSONObject()
+    for field in ConfigField.allCases {
+      guard let value = config[field] else { continue }
+      let json: JSONValue =
+        switch value {
+        case .integer(let value): JSONValue(value)
+        case .integers(let values): JSONValue(values)
+        case .number(let value): JSONValue(value)
+        case .numbers(let values): .array(values.map { JSONValue($0) })
+        case .text(let value): .string(value)
+        }
+      object[field.rawValue] = ["value": json, "origin": JSONValue(config.origins[field].map { "\($0)" })]
+    }
+    return object
+  }
+}

@@ -1,0 +1,49 @@
+import Checkpoints
+
+#if canImport(Glibc)
+  @preconcurrency import Glibc
+#else
+  import Darwin
+#endif
+
+/// Text to the standard streams: data to stdout, everything else to stderr.
+enum Output {
+  /// Writes to stdout. A reader that has gone (`| head -1`) ends the process without a word.
+  static func write(_ text: String) {
+    guard put(text, to: 1) else {
+      if errno == EPIPE { exit(0) }
+      writeError("error: cannot write to stdout: \(String(cString: strerror(errno)))\n")
+      exit(74)
+    }
+  }
+
+  /// Writes to stderr; nobody can be told when that fails.
+  static func writeError(_ text: String) { _ = put(text, to: 2) }
+
+  /// Whether a stream is a terminal that understands cursor movement.
+  static func isTerminal(_ descriptor: Int32) -> Bool {
+    guard isatty(descriptor) == 1, let term = getenv("TERM") else { return false }
+    return String(cString: term) != "dumb"
+  }
+
+  /// Whether stderr may be coloured.
+  static var colorsErrors: Bool { isTerminal(2) && getenv("NO_COLOR") == nil }
+
+  /// A warning in one line on stderr.
+  static func warn(_ text: String) {
+    writeError((colorsErrors ? "\u{1B}[33mwarning:\u{1B}[0m " : "warning: ") + escaped(text, limit: 2000) + "\n")
+  }
+
+  private static func put(_ text: String, to descriptor: Int32) -> Bool {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 {
+        if errno == EINTR { continue }
+        return false
+      }
+      rest = rest.dropFirst(written)
+    }
+    return true
+  }
+}

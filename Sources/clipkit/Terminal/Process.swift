@@ -1,0 +1,64 @@
+import Checkpoints
+import Dispatch
+
+#if canImport(Glibc)
+  @preconcurrency import Glibc
+#else
+  import Darwin
+#endif
+
+/// What the program does as a process: streams, signals and exit codes.
+enum Process {
+  /// Makes the standard streams safe and catches interruption. Call it first.
+  static func prepare() {
+    // A closed standard stream would give its number to the next file opened, and log text would land in it.
+    for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+      _ = open("/dev/null", descriptor == 0 ? O_RDONLY : O_WRONLY)
+    }
+    // A limit on file size shall give an error to report, not a signal.
+    signal(SIGXFSZ, SIG_IGN)
+    // A reader that has gone is seen when writing.
+    signal(SIGPIPE, SIG_IGN)
+    for number in [SIGINT, SIGTERM] { catchInterruption(number) }
+  }
+
+  private static func catchInterruption(_ number: Int32) {
+    signal(number, SIG_IGN)
+    let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
+    source.setEventHandler {
+      // A second signal ends the process at once, should removing take long.
+      signal(number, SIG_DFL)
+      InterruptCleanup.removeAll()
+      _exit(128 + number)
+    }
+    source.activate()
+    sources.append(source)
+  }
+
+  nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
+
+  /// Prints an error in one line, and as JSON where that was asked for, and ends the process.
+  static func fail(_ error: FileError, asJSON: Bool) -> Never {
+    if asJSON {
+      var fields: JSONObject = ["code": .string(error.kind.rawValue), "message": .string(error.message)]
+      fields["file"] = JSONValue(error.file)
+      fields["offset"] = error.offset.map { JSONValue($0) } ?? .null
+      fields["tensor"] = JSONValue(error.tensor)
+      fields["hint"] = JSONValue(error.hint)
+      Output.write(JSONValue.object(["schema": 1, "error": .object(fields)]).text(pretty: true))
+    }
+    Output.writeError("error: \(error)\n")
+    exit(exitCode(error.kind))
+  }
+
+  private static func exitCode(_ kind: FileError.Kind) -> Int32 {
+    switch kind {
+    case .usage: 64
+    case .truncated, .malformed, .unsupported, .mismatch: 65
+    case .missing: 66
+    case .cannotCreate: 73
+    case .io: 74
+    case .permission: 77
+    }
+  }
+}
