@@ -55,6 +55,9 @@ public enum ConfigField: String, Sendable, CaseIterable {
   /// How the picture meets the square: shortest, longest or squash.
   case imageResizeMode = "image.resize_mode"
 
+  var isAboutImages: Bool { rawValue.hasPrefix("vision.") || rawValue.hasPrefix("image.") }
+  var isAboutText: Bool { rawValue.hasPrefix("text.") }
+
   /// Facts that no shape of a tensor tells.
   static let unknowable: [ConfigField] = [
     .visionHeads, .visionActivation, .visionEpsilon, .textHeads, .textActivation, .textEpsilon, .textPooling,
@@ -70,6 +73,7 @@ public enum ConfigValue: Sendable, Equatable, CustomStringConvertible {
   case numbers([Double])
   case text(String)
 
+  /// The value as it would be written.
   public var description: String {
     switch self {
     case .integer(let value): "\(value)"
@@ -96,6 +100,7 @@ public enum ConfigOrigin: Sendable, Equatable, CustomStringConvertible {
   /// A convention, which may not hold.
   case assumed(String)
 
+  /// The source, for people.
   public var description: String {
     switch self {
     case .option(let name): "option \(name)"

@@ -85,24 +85,29 @@ struct ConfigResolver {
   }
 
   private mutating func addKnownHeads() {
-    guard config[.visionHeads] == nil, let model = KnownModel.matching(config) else { return }
-    add([.visionHeads: .integer(model.heads)], from: .known(model.name))
+    guard let model = KnownModel.matching(config) else { return }
+    fill([.visionHeads: .integer(model.heads)], from: .known(model.name))
   }
 
   /// What every implementation of the family does; stated as assumed, so that nobody takes it for a fact of the file.
   private mutating func addConventions() {
+    let headWidth = 64
     for (heads, width) in [(ConfigField.visionHeads, ConfigField.visionWidth), (.textHeads, .textWidth)] {
+      // A ResNet's heads are those of its pooling, which is 32 times as wide as the first stage.
       let total = config.integer(width).map { heads == .visionHeads && config.isResNet ? $0 &* 32 : $0 }
-      if let total, total >= 64, total % 64 == 0 {
-        add([heads: .integer(total / 64)], from: .assumed("heads are 64 wide"))
+      if let total, total >= headWidth, total % headWidth == 0 {
+        fill([heads: .integer(total / headWidth)], from: .assumed("heads are \(headWidth) wide"))
       }
     }
-    let epsilon = config.family == .clip ? 1e-5 : 1e-6
-    add(
-      [.visionEpsilon: .number(epsilon), .textEpsilon: .number(epsilon)],
-      from: .assumed("every \(config.family.title) has it"))
-    if config.family == .siglip {
-      add([.textPooling: .text(TextPooling.last.rawValue)], from: .assumed("every SigLIP has it"))
-    }
+    let epsilon = ConfigValue.number(config.family == .clip ? 1e-5 : 1e-6)
+    let always = ConfigOrigin.assumed("every \(config.family.title) has it")
+    fill([.textEpsilon: epsilon], from: always)
+    if !config.isResNet { fill([.visionEpsilon: epsilon], from: always) }
+    if config.family == .siglip { fill([.textPooling: .text(TextPooling.last.rawValue)], from: always) }
+  }
+
+  /// Adds what is not known, without a word about what is known otherwise.
+  private mutating func fill(_ facts: ConfigFacts, from origin: ConfigOrigin) {
+    config.add(facts.filter { config[$0.key] == nil }, from: origin)
   }
 }

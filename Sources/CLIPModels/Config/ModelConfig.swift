@@ -104,9 +104,11 @@ public struct ModelConfig: Sendable, Equatable {
   /// - Returns: the fields for which `new` says something else than is known already.
   @discardableResult
   mutating func add(_ new: ConfigFacts, from origin: ConfigOrigin) -> [ConfigField] {
+    // The first source, the tensors, says which towers there are.
+    let isFirst = facts.isEmpty
     var conflicts: [ConfigField] = []
     for field in ConfigField.allCases {
-      guard let value = new[field], applies(field, new) else { continue }
+      guard let value = new[field], isFirst || applies(field) else { continue }
       if let known = facts[field] {
         if known != value { conflicts.append(field) }
       } else {
@@ -117,12 +119,9 @@ public struct ModelConfig: Sendable, Equatable {
     return conflicts
   }
 
-  private func applies(_ field: ConfigField, _ new: ConfigFacts) -> Bool {
-    if field.rawValue.hasPrefix("vision.") || field.rawValue.hasPrefix("image.") {
-      return hasVision || new[.visionWidth] != nil && facts.isEmpty
-    }
-    if field.rawValue.hasPrefix("text.") { return hasText || new[.textWidth] != nil && facts.isEmpty }
-    return true
+  private func applies(_ field: ConfigField) -> Bool {
+    if field.isAboutImages { return hasVision }
+    return field.isAboutText ? hasText : true
   }
 
   /// The facts of unknowable fields that nothing states, and that this model has.
@@ -130,7 +129,7 @@ public struct ModelConfig: Sendable, Equatable {
     ConfigField.unknowable.filter { field in
       guard facts[field] == nil else { return false }
       if isResNet, [.visionActivation, .visionEpsilon].contains(field) { return false }
-      return field.rawValue.hasPrefix("text.") ? hasText : hasVision
+      return applies(field)
     }
   }
 
@@ -138,8 +137,7 @@ public struct ModelConfig: Sendable, Equatable {
   func without(vision: Bool = false, text: Bool = false) -> ModelConfig {
     var copy = self
     for field in ConfigField.allCases {
-      let isVision = field.rawValue.hasPrefix("vision.") || field.rawValue.hasPrefix("image.")
-      if vision && isVision || text && field.rawValue.hasPrefix("text.") {
+      if vision && field.isAboutImages || text && field.isAboutText {
         copy.facts[field] = nil
         copy.origins[field] = nil
       }
