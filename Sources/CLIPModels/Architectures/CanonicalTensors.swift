@@ -1,19 +1,19 @@
 import Checkpoints
 
 /// A tensor that a model of some config has.
-struct CanonicalTensor: Sendable {
-  let name: String
-  let shape: [Int]
+package struct CanonicalTensor: Sendable {
+  package let name: String
+  package let shape: [Int]
   /// Whether the model cannot do without it.
-  let isRequired: Bool
+  package let isRequired: Bool
 }
 
 /// The tensors of a model, from its config alone: what a checkpoint is checked against.
-struct CanonicalTensors {
-  private(set) var list: [CanonicalTensor] = []
+package struct CanonicalTensors {
+  package private(set) var list: [CanonicalTensor] = []
   private let config: ModelConfig
 
-  init(_ config: ModelConfig) {
+  package init(_ config: ModelConfig) {
     self.config = config
     if config.isResNet { addResNet() } else if config.hasVision { addVisionTransformer() }
     if config.hasText { addText() }

@@ -15,7 +15,7 @@ public struct Dialect: Sendable {
   public let isWritable: Bool
   /// Whether the tensors agree with the table beyond their names; tells clip.cpp's order from llama.cpp's.
   let accepts: @Sendable (Checkpoint) -> Bool
-  let rules: [NameRule]
+  package let rules: [NameRule]
   private let byFileShape: [String: [NameRule]]
   private let byCanonicalShape: [String: [NameRule]]
 
@@ -34,7 +34,7 @@ public struct Dialect: Sendable {
   }
 
   /// The canonical name and form of a file's tensor.
-  func canonical(_ fileName: String) -> (name: String, rule: NameRule)? {
+  package func canonical(_ fileName: String) -> (name: String, rule: NameRule)? {
     for rule in byFileShape[NameTemplate.shape(of: fileName)] ?? [] {
       if let numbers = rule.file.match(fileName) { return (rule.canonical.name(numbers), rule) }
     }
@@ -42,7 +42,7 @@ public struct Dialect: Sendable {
   }
 
   /// The file's names for a canonical tensor, one for each part.
-  func fileNames(_ canonicalName: String) -> [(name: String, rule: NameRule)] {
+  package func fileNames(_ canonicalName: String) -> [(name: String, rule: NameRule)] {
     (byCanonicalShape[NameTemplate.shape(of: canonicalName)] ?? []).compactMap { rule in
       rule.canonical.match(canonicalName).map { (rule.file.name($0), rule) }
     }

@@ -1,9 +1,9 @@
 /// A tensor name with places for numbers: `visual.transformer.resblocks.{}.ln_1.weight`.
-struct NameTemplate: Sendable {
-  let text: String
+package struct NameTemplate: Sendable {
+  package let text: String
   private let pieces: [[UInt8]]
 
-  init(_ text: String) {
+  package init(_ text: String) {
     self.text = text
     var pieces: [[UInt8]] = [[]]
     var bytes = Array(text.utf8)[...]
@@ -20,7 +20,7 @@ struct NameTemplate: Sendable {
 
   /// The numbers at the places, or nil when `name` is not of this form. Leading zeros are not a number's own form, so
   /// that names and numbers correspond one to one.
-  func match(_ name: String) -> [Int]? {
+  package func match(_ name: String) -> [Int]? {
     var rest = Array(name.utf8)[...]
     var numbers: [Int] = []
     for (position, piece) in pieces.enumerated() {
@@ -38,7 +38,7 @@ struct NameTemplate: Sendable {
   }
 
   /// The name with these numbers.
-  func name(_ numbers: [Int]) -> String {
+  package func name(_ numbers: [Int]) -> String {
     var result: [UInt8] = pieces[0]
     for (number, piece) in zip(numbers, pieces.dropFirst()) { result += Array(String(number).utf8) + piece }
     return String(decoding: result, as: UTF8.self)
@@ -62,10 +62,10 @@ struct NameTemplate: Sendable {
 }
 
 /// One line of a dialect's table: a canonical name, the file's name for it or for a part of it, and the form.
-struct NameRule: Sendable {
-  let canonical: NameTemplate
-  let file: NameTemplate
-  let form: TensorForm
+package struct NameRule: Sendable {
+  package let canonical: NameTemplate
+  package let file: NameTemplate
+  package let form: TensorForm
 
   init(_ canonical: String, _ file: String, _ form: TensorForm = .same) {
     self.canonical = NameTemplate(canonical)

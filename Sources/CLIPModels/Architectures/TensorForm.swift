@@ -1,7 +1,7 @@
 import Checkpoints
 
 /// How a tensor of a file relates to the canonical tensor.
-enum TensorForm: Sendable, Equatable {
+package enum TensorForm: Sendable, Equatable {
   /// The same.
   case same
   /// The matrix with rows and columns exchanged.
@@ -20,7 +20,7 @@ enum TensorForm: Sendable, Equatable {
   case flaxConvolution
 
   /// Which part of how many this is; nil when the file's tensor is the whole.
-  var part: (index: Int, sizes: [Int])? {
+  package var part: (index: Int, sizes: [Int])? {
     switch self {
     case .rows(let part, let sizes), .flaxKernelRows(let part, let sizes), .flaxBiasRows(let part, let sizes):
       (part, sizes)

@@ -114,4 +114,4 @@ public enum ConfigOrigin: Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Facts from one source.
-typealias ConfigFacts = [ConfigField: ConfigValue]
+package typealias ConfigFacts = [ConfigField: ConfigValue]

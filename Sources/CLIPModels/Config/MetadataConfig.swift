@@ -8,11 +8,15 @@ enum MetadataConfig {
     .visionImageSize: "clip.vision.image_size", .visionPatchSize: "clip.vision.patch_size",
     .visionWidth: "clip.vision.embedding_length", .visionMLPWidth: "clip.vision.feed_forward_length",
     .visionLayers: "clip.vision.block_count", .visionHeads: "clip.vision.attention.head_count",
-    .visionEpsilon: "clip.vision.attention.layer_norm_epsilon", .imageMean: "clip.vision.image_mean",
-    .imageStd: "clip.vision.image_std", .textContextLength: "clip.text.context_length",
+    .visionEpsilon: "clip.vision.attention.layer_norm_epsilon", .textContextLength: "clip.text.context_length",
     .textWidth: "clip.text.embedding_length", .textMLPWidth: "clip.text.feed_forward_length",
     .textLayers: "clip.text.block_count", .textHeads: "clip.text.attention.head_count",
     .textEpsilon: "clip.text.attention.layer_norm_epsilon",
+  ]
+
+  /// clip.cpp's keys for facts that it stores in single precision; clipkit stores the exact numbers beside them.
+  private static let singlePrecision: [ConfigField: String] = [
+    .imageMean: "clip.vision.image_mean", .imageStd: "clip.vision.image_std",
   ]
 
   static func key(_ field: ConfigField) -> String { keys[field] ?? "clipkit.\(field.rawValue)" }
@@ -21,7 +25,8 @@ enum MetadataConfig {
   static func facts(_ metadata: Metadata) -> ConfigFacts {
     var facts: ConfigFacts = [:]
     for field in ConfigField.allCases {
-      if let value = metadata[key(field)].flatMap({ self.value($0, of: field) }) { facts[field] = value }
+      let stored = metadata[key(field)] ?? singlePrecision[field].flatMap { metadata[$0] }
+      if let value = stored.flatMap({ self.value($0, of: field) }) { facts[field] = value }
     }
     if let isGELU = metadata["clip.use_gelu"]?.bool {
       // clip.cpp has one flag for both towers.
@@ -42,6 +47,7 @@ enum MetadataConfig {
       return json(value)?.array.map { .integers($0.compactMap(\.integer)) }
     case .imageMean, .imageStd:
       if case .floats(let floats) = value { return .numbers(floats.map(shortest)) }
+      if case .doubles(let doubles) = value { return .numbers(doubles) }
       return json(value)?.array.map { .numbers($0.compactMap(\.number)) }
     case .visionEpsilon, .textEpsilon:
       if case .float32(let float) = value { return .number(shortest(float)) }
@@ -71,7 +77,11 @@ enum MetadataConfig {
     if let activation { metadata["clip.use_gelu"] = .bool(activation != Activation.quickGELU.rawValue) }
     metadata["clipkit.family"] = .string(config.family.rawValue)
     for field in ConfigField.allCases {
-      if let value = config[field] { metadata[key(field)] = stored(value) }
+      guard let value = config[field] else { continue }
+      metadata[key(field)] = stored(value)
+      if let key = singlePrecision[field], case .numbers(let numbers) = value {
+        metadata[key] = .floats(numbers.map { Float($0) })
+      }
     }
     if let dimension = config.integer(.embedDim).flatMap(UInt32.init(exactly:)) {
       if config.hasVision { metadata["clip.vision.projection_dim"] = .uint32(dimension) }
@@ -85,7 +95,7 @@ enum MetadataConfig {
     case .integer(let value): UInt32(exactly: value).map { .uint32($0) } ?? .int64(Int64(value))
     case .integers(let values): .integers(values.map { Int32(clamping: $0) })
     case .number(let value): .float32(Float(value))
-    case .numbers(let values): .floats(values.map { Float($0) })
+    case .numbers(let values): .doubles(values)
     case .text(let value): .string(value)
     }
   }

@@ -103,7 +103,7 @@ public struct ModelConfig: Sendable, Equatable {
   /// Adds the facts that are not known yet. Facts about a tower that is not there are left out.
   /// - Returns: the fields for which `new` says something else than is known already.
   @discardableResult
-  mutating func add(_ new: ConfigFacts, from origin: ConfigOrigin) -> [ConfigField] {
+  package mutating func add(_ new: ConfigFacts, from origin: ConfigOrigin) -> [ConfigField] {
     // The first source, the tensors, says which towers there are.
     let isFirst = facts.isEmpty
     var conflicts: [ConfigField] = []

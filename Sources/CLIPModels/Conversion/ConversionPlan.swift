@@ -31,7 +31,12 @@ struct ConversionPlan {
   /// The tensors of a model in `dialect`.
   init(_ model: CLIPModel, dialect: Dialect, options: ConversionOptions) throws(FileError) {
     var mapping = model.mapping
-    dropped = mapping.dropped + (try mapping.remove { !options.towers.keeps($0) })
+    // transformers' classes of one tower have no temperature.
+    let isTowerOfHuggingFace = options.layout == .hf && options.towers != .both
+    dropped = mapping.dropped
+      + (try mapping.remove { name in
+        !options.towers.keeps(name) || isTowerOfHuggingFace && name.hasPrefix("logit_")
+      })
     for name in mapping.canonical.sortedNames {
       let sources = mapping.sources[name] ?? []
       for (fileName, tensor) in try mapping.tensors(of: name, in: dialect) {

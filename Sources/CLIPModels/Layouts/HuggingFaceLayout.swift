@@ -75,8 +75,9 @@ struct HuggingFaceLayout {
       // In CLIP's vocabulary the largest id is end-of-text; in another, 2 makes transformers take the largest.
       let isStandard = config.integer(.textVocabSize) == 49408
       json["eos_token_id"] = isStandard ? 49407 : 2
-      if isStandard { json["bos_token_id"] = 49406 }
     }
+    // Start-of-text comes before end-of-text, which is last; the class's own default may be beyond the vocabulary.
+    if let size = config.integer(.textVocabSize), size >= 2 { json["bos_token_id"] = JSONValue(size - 2) }
     return json
   }
 

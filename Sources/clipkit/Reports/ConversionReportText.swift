@@ -19,10 +19,16 @@ extension ConversionReport {
     if let worst = worstRounding, let cast = worst.cast {
       text += "  worst rounding: \(scientific(cast.maxRelativeError)) relative in \(escaped(worst.name))\n"
     }
-    if !dropped.isEmpty { text += "  dropped: \(dropped.map { escaped($0) }.joined(separator: ", "))\n" }
-    if !extras.isEmpty { text += "  kept unrenamed: \(extras.map { escaped($0) }.joined(separator: ", "))\n" }
+    text += Self.list("dropped", dropped, whole: listsTensors) + Self.list("kept unrenamed", extras, whole: listsTensors)
     if listsTensors { text += table(tensors.map(Self.row), indent: "  ") }
     return text
+  }
+
+  private static func list(_ what: String, _ names: [String], whole: Bool) -> String {
+    guard !names.isEmpty else { return "" }
+    let shown = (whole ? names[...] : names.prefix(3)).map { escaped($0) }.joined(separator: ", ")
+    let rest = whole || names.count <= 3 ? "" : " and \(grouped(names.count - 3)) more (--tensors lists them)"
+    return "  \(what): \(shown)\(rest)\n"
   }
 
   private static func row(_ tensor: ConversionReport.Tensor) -> [String] {
