@@ -86,17 +86,51 @@ public struct ByteReader {
     if length > Self.windowSize {
       string = try String(validating: array(length, what()), as: UTF8.self)
     } else {
-      // Straight from the window: a vocabulary is a hundred thousand short strings.
       try require(length, for: what())
       try fill(length)
       let range = (start - windowStart)..<(start - windowStart + length)
-      string = window.withUnsafeBufferPointer {
-        String(validating: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self)
-      }
+      string = window.withUnsafeBufferPointer { Self.string(UnsafeBufferPointer(rebasing: $0[range])) }
       offset += length
     }
     guard let string else { throw FileError(.malformed, "\(what()) is not valid UTF-8", offset: base + start) }
     return string
+  }
+
+  /// Most strings are ASCII, for which the validating initializer takes four times as long as this.
+  private static func string(_ bytes: UnsafeBufferPointer<UInt8>) -> String? {
+    bytes.allSatisfy { $0 < 0x80 } ? String(decoding: bytes, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
+  }
+
+  /// The next `count` strings, each after its length as an unsigned 64-bit integer. The caller has checked that
+  /// `count` lengths fit in what remains.
+  public mutating func strings(_ count: Int, _ what: @autoclosure () -> String) throws(FileError) -> [String] {
+    var strings: [String] = []
+    strings.reserveCapacity(count)
+    while strings.count < count {
+      takeStrings(count, into: &strings)
+      guard strings.count < count else { break }
+      // What crosses the window's end, or is wrong, goes the way that says so.
+      strings.append(try string(length("length of a string in \(what())"), what()))
+    }
+    return strings
+  }
+
+  /// As many valid strings as lie wholly in the window: a vocabulary is a hundred thousand of them.
+  private mutating func takeStrings(_ count: Int, into strings: inout [String]) {
+    guard offset >= windowStart, offset <= windowStart + window.count else { return }
+    var position = offset - windowStart
+    window.withUnsafeBytes { bytes in
+      while strings.count < count, bytes.count - position >= 8 {
+        let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+        guard length <= UInt64(bytes.count - position - 8) else { return }
+        let end = position + 8 + Int(length)
+        let text = UnsafeRawBufferPointer(rebasing: bytes[(position + 8)..<end])
+        guard let string = Self.string(text.assumingMemoryBound(to: UInt8.self)) else { return }
+        strings.append(string)
+        position = end
+      }
+    }
+    offset = windowStart + position
   }
 
   /// The next `count` little-endian integers.
