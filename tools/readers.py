@@ -1,4 +1,5 @@
 """Reads checkpoints with the real libraries into {name: numpy array}; a bf16 array has the dtype V2, its raw bits."""
+import collections
 import io
 import json
 import pathlib
@@ -65,7 +66,7 @@ class _StateDict(pickle.Unpickler):
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return self.tensor
         if (module, name) == ("collections", "OrderedDict"):
-            return dict
+            return collections.OrderedDict
         if module == "torch" and name in _STORAGES:
             return _STORAGES[name]
         raise pickle.UnpicklingError(f"{module}.{name}")
