@@ -41,6 +41,9 @@ public final class TemporaryDirectory: Sendable {
     guard truncate(file(name), off_t(size)) == 0 else { throw FileError(.io, "cannot resize", file: file(name)) }
   }
 
+  /// Removes a file in it.
+  public func remove(_ name: String) { unlink(file(name)) }
+
   deinit { Self.remove(path) }
 
   private static func remove(_ path: String) {

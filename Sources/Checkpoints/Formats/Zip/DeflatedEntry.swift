@@ -53,8 +53,8 @@ private final class Inflater: @unchecked Sendable {
   init(_ entry: ZipArchive.Entry, data: Bytes) throws(FileError) {
     self.entry = entry
     var record = ZipRecord(
-      name: [UInt8(ascii: "x")], method: .deflated, size: entry.size, compressedSize: entry.compressedSize,
-      headerOffset: 0)
+      name: [UInt8(ascii: "x")], size: entry.size, compressedSize: entry.compressedSize, headerOffset: 0)
+    record.method = .deflated
     record.crc32 = entry.crc32
     let header = record.localHeader()
     let directory = record.centralHeader()

@@ -33,6 +33,13 @@ package struct ZipArchive: Sendable {
   private let path: String?
   private let indices: [String: Int]
 
+  /// Whether a file begins as a zip archive does: with an entry, or with the end record of an empty one.
+  package static func matches(_ file: InputFile) throws(FileError) -> Bool {
+    let head = try file.head(4)
+    guard head.count == 4 else { return false }
+    return [ZipRecords.localSignature, ZipRecords.endSignature].contains(ZipFields(bytes: head).u32(0))
+  }
+
   /// Opens an archive; throws unless every rule of `formats/zip.md` holds.
   package init(_ file: InputFile) throws(FileError) {
     try self.init(Bytes(file), path: file.path)

@@ -35,13 +35,18 @@ struct ZipDirectory {
         .malformed, "\(numbers.counts[0]) entries, allowed \(Limits.zipEntries)", offset: endOffset)
     }
     count = Int(numbers.counts[0])
-    guard let size = Int(exactly: numbers.size), let offset = Int(exactly: numbers.offset), size <= directoryEnd,
-      size <= Limits.zipDirectory, size >= count * ZipRecords.centralSize
+    guard let size = Int(exactly: numbers.size), let offset = Int(exactly: numbers.offset),
+      size <= min(directoryEnd, Limits.zipDirectory)
     else {
       throw FileError(
         .malformed,
-        "directory of \(numbers.size) bytes for \(count) entries, allowed at most "
-          + "\(min(directoryEnd, Limits.zipDirectory)) and at least \(count * ZipRecords.centralSize)",
+        "directory of \(numbers.size) bytes at \(numbers.offset), allowed \(min(directoryEnd, Limits.zipDirectory))",
+        offset: endOffset)
+    }
+    guard size >= count * ZipRecords.centralSize else {
+      throw FileError(
+        .malformed,
+        "\(count) entries need a directory of at least \(count * ZipRecords.centralSize) bytes, found \(size)",
         offset: endOffset)
     }
     guard offset == directoryEnd - size else {

@@ -90,6 +90,9 @@ struct CentralHeader {
             + "\(Limits.zipRatio) to 1", offset: at, hint: "Write the archive again without compression")
       }
     }
+    guard size > 0 || crc32 == 0 else {
+      throw FileError(.malformed, "empty entry '\(escaped(name))' declares a checksum, allowed 0", offset: at)
+    }
     guard !name.hasSuffix("/") || size == 0 else {
       throw FileError(.malformed, "directory '\(escaped(name))' has \(size) bytes, allowed 0", offset: at)
     }

@@ -45,18 +45,25 @@ struct ZipFields {
 }
 
 /// One entry's headers, for writing.
-struct ZipRecord {
-  var name: [UInt8]
-  var method: ZipArchive.Method = .stored
-  var size: Int
-  var compressedSize: Int
-  var crc32: UInt32 = 0
-  var headerOffset: Int
+package struct ZipRecord {
+  package var name: [UInt8]
+  package var method = ZipArchive.Method.stored
+  package var size: Int
+  package var compressedSize: Int
+  package var crc32: UInt32 = 0
+  package var headerOffset: Int
+
+  package init(name: [UInt8], size: Int, compressedSize: Int, headerOffset: Int) {
+    self.name = name
+    self.size = size
+    self.compressedSize = compressedSize
+    self.headerOffset = headerOffset
+  }
 
   private var needs64: Bool { max(size, compressedSize) >= ZipRecords.saturated32 }
 
   /// The local header, with its data aligned when `alignment` is more than 1. The checksum stands at byte 14.
-  func localHeader(alignment: Int = 1) -> [UInt8] {
+  package func localHeader(alignment: Int = 1) -> [UInt8] {
     var extra: [UInt8] = []
     if needs64 { extra += field(ZipRecords.zip64Field, little(UInt64(size)) + little(UInt64(compressedSize))) }
     if alignment > 1 {
@@ -69,7 +76,7 @@ struct ZipRecord {
   }
 
   /// The entry in the central directory.
-  func centralHeader() -> [UInt8] {
+  package func centralHeader() -> [UInt8] {
     let farAway = headerOffset >= ZipRecords.saturated32
     var numbers: [UInt8] = []
     if needs64 { numbers += little(UInt64(size)) + little(UInt64(compressedSize)) }
@@ -94,7 +101,7 @@ struct ZipRecord {
   }
 
   /// The records after a central directory of `count` entries that takes `size` bytes at `offset`.
-  static func end(count: Int, size: Int, offset: Int) -> [UInt8] {
+  package static func end(count: Int, size: Int, offset: Int) -> [UInt8] {
     var result: [UInt8] = []
     if count >= ZipRecords.saturated16 || max(size, offset) >= ZipRecords.saturated32 {
       let version = little(UInt16(45))
