@@ -18,6 +18,10 @@ public enum Limits {
   public static let zipRatio = 1_000
   /// Bytes of one pickle.
   public static let pickle = 256 << 20
+  /// Bytes of memory that the values of a pickle of any size may take, and how many more for each of its bytes.
+  public static let pickleBase = 40 << 20
+  /// See `pickleBase`.
+  public static let pickleRatio = 16
   /// Bytes of a `.npy` header.
   public static let npyHeader = 10_000
   /// Bytes of a GGUF header: metadata and the list of tensors.
