@@ -101,8 +101,7 @@ struct ConfigResolver {
     }
     let epsilon = ConfigValue.number(config.family == .clip ? 1e-5 : 1e-6)
     let always = ConfigOrigin.assumed("every \(config.family.title) has it")
-    fill([.textEpsilon: epsilon], from: always)
-    if !config.isResNet { fill([.visionEpsilon: epsilon], from: always) }
+    fill([.visionEpsilon: epsilon, .textEpsilon: epsilon], from: always)
     if config.family == .siglip { fill([.textPooling: .text(TextPooling.last.rawValue)], from: always) }
   }
 

@@ -28,8 +28,8 @@ enum MetadataConfig {
       let stored = metadata[key(field)] ?? singlePrecision[field].flatMap { metadata[$0] }
       if let value = stored.flatMap({ self.value($0, of: field) }) { facts[field] = value }
     }
-    if let isGELU = metadata["clip.use_gelu"]?.bool {
-      // clip.cpp has one flag for both towers.
+    if let isGELU = metadata["clip.use_gelu"]?.bool, metadata["clipkit.family"] == nil {
+      // clip.cpp has one flag for both towers; clipkit's own files say it for each.
       for field in [ConfigField.visionActivation, .textActivation] where facts[field] == nil {
         facts[field] = .text((isGELU ? Activation.gelu : .quickGELU).rawValue)
       }

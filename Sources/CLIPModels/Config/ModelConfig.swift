@@ -120,6 +120,10 @@ public struct ModelConfig: Sendable, Equatable {
   }
 
   private func applies(_ field: ConfigField) -> Bool {
+    let onlyTransformers: [ConfigField] = [
+      .visionActivation, .visionEpsilon, .visionMLPWidth, .visionLayers, .visionPatchSize,
+    ]
+    if isResNet, onlyTransformers.contains(field) { return false }
     if field.isAboutImages { return hasVision }
     return field.isAboutText ? hasText : true
   }
@@ -127,9 +131,7 @@ public struct ModelConfig: Sendable, Equatable {
   /// The facts of unknowable fields that nothing states, and that this model has.
   var unknown: [ConfigField] {
     ConfigField.unknowable.filter { field in
-      guard facts[field] == nil else { return false }
-      if isResNet, [.visionActivation, .visionEpsilon].contains(field) { return false }
-      return applies(field)
+      facts[field] == nil && applies(field)
     }
   }
 
