@@ -40,15 +40,19 @@ def same_embeddings(model, name):
         assert worst <= 1e-6, f"{kind} embeddings differ by {worst}"
 
 
-def options(name):
-    config = MODELS[name][1]
-    return ["--config", CHECKPOINTS / config] if config else []
+def options(name, file):
+    """What to say beside the file: nothing, where its directory says it all."""
+    if name == "siglip" and file != "hf-siglip":
+        return ["--config", CHECKPOINTS / MODELS[name][1], "--assume", "siglip"]
+    if MODELS[name][1] and not (CHECKPOINTS / file / "preprocessor_config.json").exists():
+        return ["--config", CHECKPOINTS / MODELS[name][1]]
+    return []
 
 
 def check_transformers(checks, name, file, dtype=None):
     """`from_pretrained` finds every weight, and none too many."""
     extra = ["--dtype", dtype] if dtype else []
-    target = checks.convert(CHECKPOINTS / file, "hf", "--layout", "hf", *options(name), *extra)
+    target = checks.convert(CHECKPOINTS / file, "hf", "--layout", "hf", *options(name, file), *extra)
     kind = transformers.SiglipModel if name == "siglip" else transformers.CLIPModel
     model, info = kind.from_pretrained(target, output_loading_info=True, dtype=torch.float32)
     unexpected = {key: value for key, value in info.items() if value}
@@ -58,7 +62,8 @@ def check_transformers(checks, name, file, dtype=None):
 
 
 def check_open_clip(checks, name, file):
-    target = checks.convert(CHECKPOINTS / file, "oc", "--layout", "open_clip", *options(name))
+    extra = options(name, file) if name != "siglip" else []
+    target = checks.convert(CHECKPOINTS / file, "oc", "--layout", "open_clip", *extra)
     model = open_clip.create_model(f"local-dir:{target}")
     if name != "openai-vit":  # that one is stored in f16 and loaded in f32
         state = numpy_state(model)
@@ -102,7 +107,8 @@ def planned(checks):
     yield "open_clip loads openai-vit.pt", check_open_clip, checks, "openai-vit", "openai-vit.pt"
     for file in ("openclip-siglip", "hf-siglip", "siglip-big-vision.npz"):
         yield f"transformers loads {file}", check_transformers, checks, "siglip", file
-        yield f"open_clip loads {file}", check_open_clip, checks, "siglip", file
+    # The others do not know which of timm's models they are.
+    yield "open_clip loads openclip-siglip", check_open_clip, checks, "siglip", "openclip-siglip"
     yield "transformers loads the text tower", check_tower, checks, "text", transformers.CLIPTextModelWithProjection
     yield "transformers loads the image tower", check_tower, checks, "image", transformers.CLIPVisionModelWithProjection
     yield "transformers loads the tokenizer", check_tokenizer, checks

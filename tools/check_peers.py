@@ -81,7 +81,7 @@ MODELS = {
     "openclip-vit": (NATIVE, "openclip-vit/open_clip_config.json"),
     "openclip-rn": ({name: NATIVE[name] for name in ("openai", "open_clip-custom")}, "openclip-rn/open_clip_config.json"),
     "openai-vit": (NATIVE, None),
-    "siglip": (SIGLIP_NATIVE, "openclip-siglip/open_clip_config.json"),
+    "siglip": (SIGLIP_NATIVE, "hf-siglip/config.json"),
 }
 
 
