@@ -130,7 +130,7 @@ struct ArchiveStorages: PyTorchStorages {
         throw FileError(.unsupported, "big-endian storage without a type is not read")
       }
       let unit = storage.type.storage.hasPrefix("Complex") ? storage.type.size / 2 : storage.type.size
-      bytes = Bytes(SwappedBytes(bytes, unit: unit))
+      if unit > 1 { bytes = Bytes(try SwappedBytes(bytes, size: unit)) }
     }
     opened[storage.key] = (type, bytes)
     return bytes
