@@ -1,1 +1,27 @@
-#include "ckernels.h"
+#include "internal.h"
+
+const struct ck_kernel_table ck_scalar = {
+    .name = "scalar",
+    .f16_to_f32 = ck_f16_to_f32,
+    .bf16_to_f32 = ck_bf16_to_f32,
+    .f32_to_f64 = ck_f32_to_f64,
+    .q8_0_to_f32 = ck_q8_0_to_f32,
+    .q4_0_to_f32 = ck_q4_0_to_f32,
+    .q4_1_to_f32 = ck_q4_1_to_f32,
+    .q5_0_to_f32 = ck_q5_0_to_f32,
+    .q5_1_to_f32 = ck_q5_1_to_f32,
+    .f32_to_f16 = ck_f32_to_f16,
+    .f32_to_bf16 = ck_f32_to_bf16,
+    .f32_to_q8_0 = ck_f32_to_q8_0,
+    .f64_to_f32 = ck_f64_to_f32,
+    .f64_to_f16 = ck_f64_to_f16,
+    .f64_to_bf16 = ck_f64_to_bf16,
+    .scan_f16 = ck_scan_f16,
+    .scan_bf16 = ck_scan_bf16,
+    .scan_f32 = ck_scan_f32,
+    .scan_f64 = ck_scan_f64,
+    .compare_f32 = ck_compare_f32,
+    .compare_f64 = ck_compare_f64,
+    .describe_f32 = ck_describe_f32,
+    .describe_f64 = ck_describe_f64,
+};

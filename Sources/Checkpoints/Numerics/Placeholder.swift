@@ -1,36 +1,5 @@
 // Stands in for the casts, statistics and comparison that are about to land. DELETE THIS FILE in the commit that lands them.
 
-/// Counts what a cast did.
-public final class CastTally: Sendable {
-  /// The counts.
-  public struct Counts: Sendable {
-    /// Non-finite inputs.
-    public var nonFinite = 0
-    /// Element index of the first.
-    public var firstNonFinite: Int?
-    /// Finite inputs that became infinite.
-    public var overflows = 0
-    /// Non-zero inputs that became zero.
-    public var underflows = 0
-    /// The largest absolute rounding error.
-    public var maxAbsoluteError = 0.0
-    /// The largest relative rounding error.
-    public var maxRelativeError = 0.0
-  }
-  /// The counts so far.
-  public var counts: Counts { Counts() }
-  /// None yet.
-  public init() {}
-}
-
-extension Tensor {
-  /// Casts.
-  public func cast(to dtype: DType, tally: CastTally? = nil) throws(FileError) -> Tensor {
-    guard dtype == self.dtype else { throw FileError(.unsupported, "not yet") }
-    return self
-  }
-}
-
 /// Statistics.
 public struct TensorStatistics: Sendable {
   /// A value.

@@ -1,0 +1,12 @@
+// The vector kernels for processors with avx2, f16c, fma.
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,f16c,fma"))), apply_to = function)
+// Vectors wider than the registers are passed to functions that are always inlined only, which no ABI concerns.
+#pragma clang diagnostic ignored "-Wpsabi"
+#include "vector_casts.h"
+#pragma clang attribute pop
+
+#define CK_TABLE ck_avx2
+#define CK_NAME "avx2"
+#include "vector_table.h"
+#endif
