@@ -7,6 +7,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LONGEST = 400
+CODE = (".swift", ".c", ".h", ".py", ".sh", "")
 GENERATED = re.compile(r"\.pb-c\.[hc]$")
 HOME = re.compile(r"/(?:home|root|Users)/")
 
@@ -44,7 +45,7 @@ def main():
         if name.startswith(("Sources/", "Tests/", "tools/")):
             text = (ROOT / name).read_text(errors="replace")
             lines = text.count("\n")
-            if lines > LONGEST and not GENERATED.search(name):
+            if lines > LONGEST and pathlib.Path(name).suffix in CODE and not GENERATED.search(name):
                 problems.append(f"{name} has {lines} lines, more than {LONGEST}")
             if HOME.search(text):
                 problems.append(f"{name} names a home directory")

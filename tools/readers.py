@@ -22,7 +22,8 @@ def read_safetensors(path):
 
 def read_npz(path):
     with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        # Metadata travels as an array of bytes, which formats/npz.md specifies.
+        return {name: archive[name] for name in archive.files if name != "__metadata__"}
 
 
 def read_gguf(path, raw=False):
