@@ -6,6 +6,7 @@ Deterministic: a second run gives the same bytes. `tools/fixture_table.py` then 
 to date.
 """
 import fractions
+import json
 import pathlib
 
 import gguf
@@ -133,10 +134,66 @@ def blocks(random):
     return tensors
 
 
+def reductions(random):
+    """Tensors, and what numpy says of each and of pairs of them, in double precision."""
+    f32 = (random.standard_normal(1400) * 0.05 + 0.01).astype(np.float32)
+    f32[[3, 700, 1399]] = [0, -0.0, 1e-30]
+    special = f32.copy()
+    special[[5, 900, 901, 902, 1300]] = [np.nan, np.inf, -np.inf, np.inf, np.nan]
+    other = special.copy()
+    other[[5, 6, 900, 902, 1398]] = [1, np.nan, np.inf, -np.inf, 9]
+    tensors = {"f32": torch.from_numpy(f32), "special": torch.from_numpy(special), "other": torch.from_numpy(other)}
+    tensors["f16"], tensors["bf16"] = tensors["f32"].half(), tensors["f32"].bfloat16()
+    tensors["f64"] = tensors["f32"].double() + torch.from_numpy(random.standard_normal(1400) * 1e-12)
+    tensors["zeros"], tensors["nan"] = torch.zeros(1400), torch.full((1400,), float("nan"))
+    tensors["f8_e4m3"] = torch.from_numpy(np.arange(256, dtype=np.uint8)).view(torch.float8_e4m3fn)
+    tensors["f8_e5m2"] = torch.from_numpy(np.arange(256, dtype=np.uint8)).view(torch.float8_e5m2)
+    tensors["c64"] = torch.complex(tensors["f32"], -tensors["f32"].flip(0))
+    for dtype in (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
+        limits = (0, 1) if dtype == torch.bool else (torch.iinfo(dtype).min, torch.iinfo(dtype).max)
+        limits = tuple(max(-2**62, min(2**62, limit)) for limit in limits)
+        array = np.append(random.integers(*limits, 200, endpoint=True), [*limits, 0])
+        tensors[str(dtype).removeprefix("torch.")] = torch.from_numpy(array).to(dtype)
+
+    def doubles(name):
+        tensor = tensors[name]
+        return (torch.view_as_real(tensor).reshape(-1) if tensor.is_complex() else tensor).double().numpy()
+
+    statistics = {}
+    for name in tensors:
+        values = doubles(name)
+        finite = values[np.isfinite(values)]
+        moments = [float(f(finite)) if len(finite) else None for f in (np.min, np.max, np.mean, np.std)]
+        statistics[name] = dict(zip(("min", "max", "mean", "std"), moments)) | {
+            "count": len(values), "zeros": int((values == 0).sum()), "nan": int(np.isnan(values).sum()),
+            "positive": int((values == np.inf).sum()), "negative": int((values == -np.inf).sum())}
+    comparisons = []
+    for a, b in (("f32", "f16"), ("f16", "f32"), ("f32", "bf16"), ("bf16", "f16"), ("f32", "f64"), ("f64", "f16"),
+                 ("special", "other"), ("other", "special"), ("f32", "zeros"), ("zeros", "f32"), ("special", "f16"),
+                 ("zeros", "nan"), ("nan", "f32"), ("int64", "int32"), ("bool", "uint8"), ("f8_e4m3", "f8_e5m2")):
+        x, y = doubles(a), doubles(b)
+        with np.errstate(all="ignore"):
+            difference = np.where(x == y, 0, np.abs(x - y))
+        difference[np.isnan(difference)] = 0
+        both = np.isfinite(x) & np.isfinite(y)
+        lengths = float(np.linalg.norm(x[both]) * np.linalg.norm(y[both]))
+        largest, magnitude = float(difference.max()), float(np.abs(x[np.isfinite(x)]).max(initial=0))
+        comparisons.append({
+            "a": a, "b": b, "max_absolute": str(largest), "index": int(difference.argmax()),
+            "relative": str(np.float64(largest) / magnitude if magnitude else np.inf),
+            "differing": int(((x != y) & ~(np.isnan(x) & np.isnan(y))).sum()),
+            "nan_mismatches": int((np.isnan(x) != np.isnan(y)).sum()),
+            "cosine": float(x[both] @ y[both]) / lengths if lengths else float(not (x[both].any() or y[both].any())),
+            "distance": float(np.linalg.norm(x[both] - y[both]))})
+    (ROOT / "reductions.json").write_text(
+        json.dumps({"statistics": statistics, "comparisons": comparisons}, indent=1) + "\n")
+    return tensors
+
+
 def main():
     ROOT.mkdir(exist_ok=True)
     random = np.random.default_rng(SEED)
-    for name, tensors in (("casts", casts(random)), ("blocks", blocks(random))):
+    for name, tensors in (("casts", casts(random)), ("blocks", blocks(random)), ("reductions", reductions(random))):
         path = ROOT / f"{name}.safetensors"
         safetensors.torch.save_file(tensors, path)
         print(f"{path.name}: {path.stat().st_size} bytes")

@@ -68,6 +68,26 @@ enum Kernels {
     counts.firstNonFinite = scan.nonfinite > 0 ? Int(scan.first_nonfinite) : nil
     return counts
   }
+
+  /// Statistics of `count` numbers of type f32 or f64.
+  static func describe(_ dtype: DType, _ numbers: UnsafeRawPointer, _ count: Int) -> Moments {
+    var result = ck_statistics()
+    (dtype == .f64 ? table.describe_f64 : table.describe_f32)(numbers, count, &result)
+    return Moments(
+      zeros: Int(result.zeros), nan: Int(result.nan), positiveInfinities: Int(result.positive_infinity),
+      negativeInfinities: Int(result.negative_infinity), min: result.min, max: result.max, sum: result.sum,
+      squares: result.squares)
+  }
+
+  /// Compares `count` numbers of type f32 or f64.
+  static func compare(_ dtype: DType, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Difference {
+    var result = ck_comparison()
+    (dtype == .f64 ? table.compare_f64 : table.compare_f32)(a, b, count, &result)
+    return Difference(
+      differing: Int(result.differing), nanMismatches: Int(result.nan_mismatch), maxAbsolute: result.max_absolute,
+      maxIndex: result.max_absolute > 0 ? Int(result.max_index) : nil, maxMagnitude: result.max_magnitude,
+      ab: result.ab, aa: result.aa, bb: result.bb, dd: result.dd)
+  }
 }
 
 extension CastTally.Counts {
