@@ -24,7 +24,10 @@ public struct CLIPModel: Sendable {
   public init?(_ checkpoint: Checkpoint, options: ConfigOptions = ConfigOptions()) throws(FileError) {
     let (checkpoint, prefixNotes) = try PrefixPeeling.peel(checkpoint)
     guard let dialect = Dialect.recognise(checkpoint) else { return nil }
-    let mapping = try CanonicalMapping(checkpoint, dialect: dialect)
+    var mapping = try CanonicalMapping(checkpoint, dialect: dialect)
+    for name in ["logit_scale", "logit_bias"] where mapping.canonical[name] == nil {
+      if let value = checkpoint.metadata["clipkit.\(name)"]?.number { try mapping.addScalar(name, Float(value)) }
+    }
     var resolver = ConfigResolver(canonical: mapping.canonical, family: dialect.family)
     let isOpenAIRelease =
       dialect.name == Dialect.openAI.name && checkpoint.formatDetail.contains("TorchScript")

@@ -64,6 +64,12 @@ struct CanonicalMapping: Sendable {
     sources[name] = parts
   }
 
+  /// Adds a learned scalar that the file holds as metadata, because its dialect has no tensor for it.
+  mutating func addScalar(_ name: String, _ value: Float) throws(FileError) {
+    let bytes = withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
+    try canonical.add(Tensor(dtype: .f32, shape: [], bytes: Bytes(bytes)), named: name)
+  }
+
   /// Removes tensors by canonical name; the names in the file of what went.
   mutating func remove(where isRemoved: (String) -> Bool) throws(FileError) -> [String] {
     var kept = Checkpoint()

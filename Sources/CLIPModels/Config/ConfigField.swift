@@ -107,7 +107,7 @@ public enum ConfigOrigin: Sendable, Equatable, CustomStringConvertible {
     case .shapes: "tensor shapes"
     case .file(let name): name
     case .metadata: "metadata in the file"
-    case .known(let model): "known model \(model)"
+    case .known(let model): "known: \(model)"
     case .assumed(let why): "assumed: \(why)"
     }
   }

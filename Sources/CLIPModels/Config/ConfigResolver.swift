@@ -50,7 +50,11 @@ struct ConfigResolver {
         if FileIdentity(path: path) != nil { try addFile(path, isRequired: false) }
       }
     }
-    if isOpenAIRelease { add(Conventions.openai.facts, from: .known("OpenAI's release")) }
+    if isOpenAIRelease {
+      let release = ConfigOrigin.known("OpenAI's release")
+      add(Conventions.openai.facts, from: release)
+      fill(headsOf64(), from: release)
+    }
     if let conventions = options.conventions {
       add(conventions.facts, from: .option("--assume \(conventions.rawValue)"))
     }
@@ -91,18 +95,22 @@ struct ConfigResolver {
 
   /// What every implementation of the family does; stated as assumed, so that nobody takes it for a fact of the file.
   private mutating func addConventions() {
-    let headWidth = 64
-    for (heads, width) in [(ConfigField.visionHeads, ConfigField.visionWidth), (.textHeads, .textWidth)] {
-      // A ResNet's heads are those of its pooling, which is 32 times as wide as the first stage.
-      let total = config.integer(width).map { heads == .visionHeads && config.isResNet ? $0 &* 32 : $0 }
-      if let total, total >= headWidth, total % headWidth == 0 {
-        fill([heads: .integer(total / headWidth)], from: .assumed("heads are \(headWidth) wide"))
-      }
-    }
+    fill(headsOf64(), from: .assumed("heads are 64 wide"))
     let epsilon = ConfigValue.number(config.family == .clip ? 1e-5 : 1e-6)
     let always = ConfigOrigin.assumed("every \(config.family.title) has it")
     fill([.visionEpsilon: epsilon, .textEpsilon: epsilon], from: always)
     if config.family == .siglip { fill([.textPooling: .text(TextPooling.last.rawValue)], from: always) }
+  }
+
+  /// Heads of 64, as all of OpenAI's models and most others have.
+  private func headsOf64() -> ConfigFacts {
+    var facts: ConfigFacts = [:]
+    for (heads, width) in [(ConfigField.visionHeads, ConfigField.visionWidth), (.textHeads, .textWidth)] {
+      // A ResNet's heads are those of its pooling, which is 32 times as wide as the first stage.
+      let total = config.integer(width).map { heads == .visionHeads && config.isResNet ? $0 &* 32 : $0 }
+      if let total, total >= 64, total % 64 == 0 { facts[heads] = .integer(total / 64) }
+    }
+    return facts
   }
 
   /// Adds what is not known, without a word about what is known otherwise.
