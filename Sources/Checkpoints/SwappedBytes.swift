@@ -32,7 +32,7 @@ package struct SwappedBytes: ByteSource {
 
   private func swap(_ buffer: UnsafeMutableRawBufferPointer) {
     func swap<T: FixedWidthInteger & BitwiseCopyable>(as type: T.Type) {
-      for position in stride(from: 0, to: buffer.count, by: size) {
+      for position in stride(from: 0, to: buffer.count, by: MemoryLayout<T>.size) {
         let value = buffer.loadUnaligned(fromByteOffset: position, as: type)
         buffer.storeBytes(of: value.byteSwapped, toByteOffset: position, as: type)
       }

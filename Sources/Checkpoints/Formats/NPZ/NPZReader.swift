@@ -44,7 +44,7 @@ extension NPZ {
     } catch {
       var error = error
       // A place in inflated data is none in the file.
-      if entry.method == .deflated { error.offset = entry.dataOffset }
+      if entry.method == .deflated, error.kind != .io { error.offset = entry.dataOffset }
       throw error.located(offset: entry.dataOffset, tensor: name)
     }
   }
