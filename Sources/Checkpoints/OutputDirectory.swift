@@ -1,5 +1,3 @@
-internal import CSystem
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -17,16 +15,18 @@ public final class OutputDirectory {
 
   /// Checks that the directory may be created, and begins.
   public init(_ path: String, policy: FileWriter.Policy = FileWriter.Policy()) throws(FileError) {
-    var trimmed = path
-    while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
-    self.path = trimmed
+    try Self.check(path, policy: policy)
+    self.path = Self.trimmed(path)
     self.policy = policy
-    try check()
-    let hidden = TemporaryFile.newName(in: TemporaryFile.parent(of: trimmed))
-    guard mkdir(hidden, 0o777) == 0 else { throw FileError.system("cannot create", path: trimmed) }
-    lock = open(hidden, O_RDONLY | O_CLOEXEC)
-    flock(lock, LOCK_EX | LOCK_NB)
-    InterruptCleanup.add(hidden)
+    let parent = TemporaryFile.parent(of: self.path)
+    TemporaryFile.sweep(parent)
+    var hidden: String
+    repeat {
+      hidden = TemporaryFile.newName(in: parent)
+      guard mkdir(hidden, 0o777) == 0 else { throw FileError.system("cannot create", path: self.path) }
+      InterruptCleanup.add(hidden)
+      lock = open(hidden, O_RDONLY | O_CLOEXEC)
+    } while !TemporaryFile.lock(lock, name: hidden)
     self.hidden = hidden
   }
 
@@ -38,24 +38,37 @@ public final class OutputDirectory {
     if lock >= 0 { close(lock) }
   }
 
-  private func check() throws(FileError) {
+  private static func trimmed(_ path: String) -> String {
+    var trimmed = path
+    while trimmed.utf8.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+    return trimmed
+  }
+
+  /// Throws unless a directory may be created at `path`.
+  public static func check(_ path: String, policy: FileWriter.Policy) throws(FileError) {
+    let path = trimmed(path)
+    guard !path.isEmpty else { throw FileError(.usage, "output '' is not a directory's name") }
     var info = stat()
     guard lstat(path, &info) == 0 else {
-      if errno == ENOENT { return }
-      throw FileError.system("cannot create", path: path)
+      guard errno == ENOENT else { throw FileError.system("cannot create", path: path) }
+      return try TemporaryFile.checkDirectory(of: path)
     }
-    guard info.st_mode & S_IFMT == S_IFDIR else {
-      throw FileError(.cannotCreate, "output is not a directory", file: path)
-    }
-    let entries = try Self.entries(of: path)
-    guard policy.force || entries.isEmpty else {
-      throw FileError(.cannotCreate, "output exists", file: path, hint: "Use --force to replace it")
-    }
+    let entries = isDirectory(path) ? try entries(of: path) : []
     for entry in entries {
       if let identity = FileIdentity(path: "\(path)/\(entry)"), policy.inputs.contains(identity) {
         throw FileError(.usage, "the output is the input", file: path, hint: "Choose another output")
       }
     }
+    guard info.st_mode & S_IFMT != S_IFLNK else {
+      throw FileError(.cannotCreate, "output is a symbolic link", file: path, hint: "Name the directory it leads to")
+    }
+    guard info.st_mode & S_IFMT == S_IFDIR else {
+      throw FileError(.cannotCreate, "output is not a directory", file: path)
+    }
+    guard policy.force || entries.isEmpty else {
+      throw FileError(.cannotCreate, "output exists", file: path, hint: "Use --force to replace it")
+    }
+    try TemporaryFile.checkDirectory(of: path)
   }
 
   /// Begins a file in the directory; it is part of the output once it is committed.
@@ -69,34 +82,41 @@ public final class OutputDirectory {
   /// else's files are never deleted.
   public func commit() throws(FileError) {
     guard let hidden else { return }
-    try check()
-    if FileIdentity(path: path) != nil {
-      for entry in try Self.entries(of: path) where !names.contains(entry) {
+    try Self.check(path, policy: policy)
+    let old = FileIdentity(path: path) == nil ? [] : try Self.entries(of: path)
+    for entry in old { try keepMode(of: entry, in: hidden) }
+    keepMode(from: path, to: hidden)
+    if old.isEmpty {
+      guard rename(hidden, path) == 0 else {
         throw FileError(
-          .cannotCreate, "output holds '\(escaped(entry))', which this does not replace", file: path,
-          hint: "Choose another directory")
+          errno == ENOTEMPTY || errno == EEXIST ? .cannotCreate : .io, "cannot rename: \(systemMessage(errno))",
+          file: path)
       }
-      try exchange(hidden)
-    } else {
-      guard rename(hidden, path) == 0 else { throw FileError.system("cannot rename", path: path) }
       InterruptCleanup.remove(hidden)
       self.hidden = nil
+    } else if Rename.exchanging(hidden, path) != 0 {
+      throw FileError(
+        .io, "cannot replace: \(systemMessage(errno))", file: path, hint: "Remove the old directory, or choose another")
     }
+    // What has the hidden name now, if anything, is the old directory; it goes with this object.
     if policy.sync { try TemporaryFile.flush(TemporaryFile.parent(of: path)) }
   }
 
-  /// Swaps the new directory with the old one, which then goes.
-  private func exchange(_ hidden: String) throws(FileError) {
-    guard exchangeNames(hidden, path) == 0 else { throw FileError.system("cannot replace", path: path) }
+  /// Gives a new file the mode of the old one that it replaces; throws when it replaces none.
+  private func keepMode(of entry: String, in hidden: String) throws(FileError) {
+    var info = stat()
+    let isFile = lstat("\(path)/\(entry)", &info) == 0 && info.st_mode & S_IFMT == S_IFREG
+    guard isFile, names.contains(entry) else {
+      throw FileError(
+        .cannotCreate, "output holds '\(escaped(entry))', which this does not replace", file: path,
+        hint: "Choose another directory")
+    }
+    keepMode(from: "\(path)/\(entry)", to: "\(hidden)/\(entry)")
   }
 
-  private func exchangeNames(_ first: String, _ second: String) -> Int32 {
-    #if os(Linux)
-      let exchange: UInt32 = 2  // RENAME_EXCHANGE
-      return ck_renameat2(first, second, exchange)
-    #else
-      return renamex_np(first, second, UInt32(RENAME_SWAP))
-    #endif
+  private func keepMode(from old: String, to new: String) {
+    var info = stat()
+    if stat(old, &info) == 0 { chmod(new, info.st_mode & 0o777) }
   }
 
   /// The names in a directory, without `.` and `..`, in the order of their bytes.
@@ -113,10 +133,10 @@ public final class OutputDirectory {
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  /// Removes a file, or a directory and what is in it, without following links.
-  static func removeTree(_ path: String) {
-    if unlink(path) == 0 { return }
+  /// Removes a file, or a directory and what is in it, without following links; whether it is gone.
+  @discardableResult static func removeTree(_ path: String) -> Bool {
+    if unlink(path) == 0 || errno == ENOENT { return true }
     for entry in (try? entries(of: path)) ?? [] { removeTree("\(path)/\(entry)") }
-    rmdir(path)
+    return rmdir(path) == 0
   }
 }

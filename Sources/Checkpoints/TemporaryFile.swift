@@ -18,14 +18,29 @@ final class TemporaryFile {
     directory = Self.parent(of: path)
     Self.sweep(directory)
     descriptor = Self.openUnnamed(in: directory)
-    if descriptor < 0 {
-      let name = Self.newName(in: directory)
+    guard descriptor < 0 else {
+      // The lock is what keeps the file from being swept while `commit` has given it a hidden name.
+      flock(descriptor, LOCK_EX | LOCK_NB)
+      return
+    }
+    var name = ""
+    repeat {
+      name = Self.newName(in: directory)
       descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else { throw FileError.system("cannot create", path: path) }
-      self.name = name
       InterruptCleanup.add(name)
-    }
-    flock(descriptor, LOCK_EX | LOCK_NB)
+    } while !Self.lock(descriptor, name: name)
+    self.name = name
+  }
+
+  /// Locks what has just been created under `name`. False, and closed, when another run swept it before the lock.
+  static func lock(_ descriptor: Int32, name: String) -> Bool {
+    flock(descriptor, LOCK_EX)
+    var info = stat()
+    guard fstat(descriptor, &info) == 0, FileIdentity(path: name) != FileIdentity(info) else { return true }
+    InterruptCleanup.remove(name)
+    close(descriptor)
+    return false
   }
 
   deinit {
@@ -47,19 +62,30 @@ final class TemporaryFile {
     return parent.isEmpty ? "/" : parent
   }
 
+  /// Throws unless the directory that `path` is in exists and may be written.
+  static func checkDirectory(of path: String) throws(FileError) {
+    let directory = parent(of: path)
+    // A path that ends in a slash must lead to a directory.
+    guard access("\(directory)/", W_OK | X_OK) == 0 else { throw FileError.system("cannot create", path: path) }
+  }
+
   /// A hidden name in `directory` that nothing has yet.
   static func newName(in directory: String) -> String {
     "\(directory)/\(prefix)\(getpid())-\(String(UInt32.random(in: 0...UInt32.max), radix: 16))"
   }
 
+  /// A file without a name, or -1 where there is no such thing, or no `/proc` to name it through later.
   private static func openUnnamed(in directory: String) -> Int32 {
     #if os(Linux)
       let unnamed = 0o20000000 | O_DIRECTORY  // O_TMPFILE, which Glibc shows only with _GNU_SOURCE
-      return open(directory, unnamed | O_WRONLY | O_CLOEXEC, 0o666)
-    #else
-      return -1
+      let descriptor = open(directory, unnamed | O_WRONLY | O_CLOEXEC, 0o666)
+      guard descriptor >= 0, access(procPath(descriptor), F_OK) != 0 else { return descriptor }
+      close(descriptor)
     #endif
+    return -1
   }
+
+  private static func procPath(_ descriptor: Int32) -> String { "/proc/self/fd/\(descriptor)" }
 
   func write(_ buffer: UnsafeRawBufferPointer, at offset: Int, reportedAs path: String) throws(FileError) {
     var done = 0
@@ -82,34 +108,43 @@ final class TemporaryFile {
     if sync { try check(fsync(descriptor), "cannot flush") }
     // Some file systems report a failed write only when a descriptor closes; ours must stay open for the link.
     try check(close(dup(descriptor)), "cannot close")
-    if replacing {
-      var old = stat()
-      if stat(path, &old) == 0 { fchmod(descriptor, old.st_mode & 0o7777) }
-      try giveHiddenName(path)
-      try check(rename(name!, path), "cannot rename")
-      InterruptCleanup.remove(name!)
-      name = nil
-    } else if let name {
-      try check(link(name, path), "cannot create")
-      removeName()
+    var old = stat()
+    if replacing, stat(path, &old) == 0 {
+      // Not the set-user-ID bits: the new file may have another owner.
+      try check(fchmod(descriptor, old.st_mode & 0o777), "cannot set the mode")
+      if name == nil { try giveHiddenName(reportedAs: path) }
+    }
+    if let name {
+      try check(replacing ? rename(name, path) : renameWithoutReplacing(name, path), "cannot create")
+      InterruptCleanup.remove(name)
+      self.name = nil
     } else {
       try check(linkUnnamed(to: path), "cannot create")
     }
     if sync { try Self.flush(directory) }
   }
 
-  private func giveHiddenName(_ path: String) throws(FileError) {
-    guard name == nil else { return }
+  /// Not every file system has a rename that never replaces, and not every one has links.
+  private func renameWithoutReplacing(_ name: String, _ path: String) -> Int32 {
+    if Rename.withoutReplacing(name, path) == 0 { return 0 }
+    guard errno == EINVAL || errno == ENOSYS, link(name, path) == 0 else { return -1 }
+    unlink(name)
+    return 0
+  }
+
+  private func giveHiddenName(reportedAs path: String) throws(FileError) {
     let hidden = Self.newName(in: directory)
+    InterruptCleanup.add(hidden)
     guard linkUnnamed(to: hidden) == 0 else {
-      throw FileError(.io, "cannot create: \(systemMessage(errno))", file: path)
+      let number = errno
+      InterruptCleanup.remove(hidden)
+      throw FileError(.io, "cannot create: \(systemMessage(number))", file: path)
     }
     name = hidden
-    InterruptCleanup.add(hidden)
   }
 
   private func linkUnnamed(to path: String) -> Int32 {
-    linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, path, AT_SYMLINK_FOLLOW)
+    linkat(AT_FDCWD, Self.procPath(descriptor), AT_FDCWD, path, AT_SYMLINK_FOLLOW)
   }
 
   /// Flushes a directory, so that a new name in it survives a power cut.
@@ -120,7 +155,7 @@ final class TemporaryFile {
   }
 
   /// Removes hidden files whose writer died: nobody holds their lock.
-  private static func sweep(_ directory: String) {
+  static func sweep(_ directory: String) {
     guard let stream = opendir(directory) else { return }
     defer { closedir(stream) }
     while let entry = readdir(stream) {
