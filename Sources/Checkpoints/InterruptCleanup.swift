@@ -9,15 +9,24 @@ import Synchronization
 /// Hidden files and directories that must go when the process is interrupted.
 ///
 /// Most outputs have no name until they are complete; those that do are listed here, and a program that catches
-/// SIGINT or SIGTERM calls `removeAll()` before it exits.
+/// SIGINT or SIGTERM calls `exit(_:)`.
 public enum InterruptCleanup {
   private static let paths = Mutex<Set<String>>([])
 
   static func add(_ path: String) { paths.withLock { _ = $0.insert(path) } }
   static func remove(_ path: String) { paths.withLock { _ = $0.remove(path) } }
 
-  /// Removes what is listed. The lock stays taken: nothing may be added between this and the exit.
-  public static func removeAll() {
-    paths.withLock { paths in paths.forEach { OutputDirectory.removeTree($0) } }
+  /// Removes what is listed and ends the process. The lock stays taken: from here on nothing is added.
+  public static func exit(_ code: Int32) -> Never {
+    paths.withLock { paths in
+      for path in paths {
+        // Whoever writes into a directory may be adding a file to it just now.
+        for _ in 0..<100 where !OutputDirectory.removeTree(path) {}
+      }
+      _exit(code)
+    }
   }
+
+  /// Returns unless the process is ending: an error that only tells of what `exit` removed is not to be reported.
+  public static func waitIfInterrupted() { paths.withLock { _ in } }
 }

@@ -19,17 +19,18 @@ enum Process {
     signal(SIGXFSZ, SIG_IGN)
     // A reader that has gone is seen when writing.
     signal(SIGPIPE, SIG_IGN)
-    for number in [SIGINT, SIGTERM] { catchInterruption(number) }
+    for number in [SIGINT, SIGTERM, SIGHUP] { catchInterruption(number) }
   }
 
   private static func catchInterruption(_ number: Int32) {
-    signal(number, SIG_IGN)
+    // A shell starts background commands, and nohup its command, with signals ignored that shall stay ignored.
+    let before: sighandler_t? = signal(number, SIG_IGN)
+    guard unsafeBitCast(before, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) else { return }
     let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
     source.setEventHandler {
       // A second signal ends the process at once, should removing take long.
       signal(number, SIG_DFL)
-      InterruptCleanup.removeAll()
-      _exit(128 + number)
+      InterruptCleanup.exit(128 + number)
     }
     source.activate()
     sources.append(source)
@@ -39,6 +40,7 @@ enum Process {
 
   /// Prints an error in one line, and as JSON where that was asked for, and ends the process.
   static func fail(_ error: FileError, asJSON: Bool) -> Never {
+    InterruptCleanup.waitIfInterrupted()
     if asJSON {
       var fields: JSONObject = ["code": .string(error.kind.rawValue), "message": .string(error.message)]
       fields["file"] = JSONValue(error.file)
