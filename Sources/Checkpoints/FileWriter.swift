@@ -62,8 +62,8 @@ public final class FileWriter {
     }
     var info = stat()
     guard lstat(path, &info) == 0 else {
-      if errno == ENOENT { return }
-      throw FileError.system("cannot create", path: path)
+      guard errno == ENOENT else { throw FileError.system("cannot create", path: path) }
+      return try TemporaryFile.checkDirectory(of: path)
     }
     switch info.st_mode & S_IFMT {
     case S_IFREG:
@@ -77,6 +77,7 @@ public final class FileWriter {
     default:
       throw FileError(.usage, "output is not a regular file", file: path)
     }
+    try TemporaryFile.checkDirectory(of: path)
   }
 
   /// Appends bytes.

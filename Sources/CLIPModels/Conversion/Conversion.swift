@@ -77,11 +77,16 @@ private struct Conversion {
   ) throws(FileError) {
     let format = try targetFormat()
     report.format = format.name
-    for item in plan.items { try format.checkStorable(item.tensor, named: item.name) }
+    do throws(FileError) {
+      for item in plan.items { try format.checkStorable(item.tensor, named: item.name) }
+    } catch {
+      throw error.located(file: output)
+    }
     var policy = options.policy
-    policy.inputs += source.files.map(\.identity)
+    // The path itself may be a shards' index.
+    policy.inputs += source.files.map(\.identity) + (FileIdentity(path: input).map { [$0] } ?? [])
     let isDirectory = options.layout != nil || options.shardSize != nil
-    if !isDirectory { try FileWriter.check(output, policy: policy) }
+    try isDirectory ? OutputDirectory.check(output, policy: policy) : FileWriter.check(output, policy: policy)
     var metadata = source.metadata
     var sideCars = SideCars()
     if let model, let dialect {
