@@ -25,16 +25,5 @@ CK_INLINE void store_f32x16(void *to, size_t i, f32x16 value) {
   __builtin_memcpy((char *)to + 4 * i, &value, 64);
 }
 
-CK_INLINE f32x16 magnitude(f32x16 value) { return (f32x16)((u32x16)value & 0x7FFFFFFF); }
-
 /// Whether a comparison holds in any lane.
 CK_INLINE int any(i32x16 mask) { return __builtin_reduce_or(mask) != 0; }
-
-/// Whether a comparison holds in every lane.
-CK_INLINE int all64(i64x16 mask) { return __builtin_reduce_and(mask) != 0; }
-
-CK_INLINE struct lanes lanes_of(f64x16 sums) {
-  struct lanes lanes;
-  __builtin_memcpy(&lanes, &sums, sizeof lanes);
-  return lanes;
-}

@@ -7,6 +7,8 @@ struct worst {
   f32x16 absolute, relative;
 };
 
+CK_INLINE f32x16 magnitude(f32x16 value) { return (f32x16)((u32x16)value & 0x7FFFFFFF); }
+
 /// Counts the elements of a vector that fail in some way, and returns the errors of the others.
 CK_INLINE f32x16 tally_vector(f32x16 in, f32x16 out, size_t i, struct worst *worst, struct ck_tally *tally) {
   for (size_t j = 0; j < 16; j++) {

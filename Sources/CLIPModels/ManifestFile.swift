@@ -29,6 +29,7 @@ public struct ManifestFile: Sendable {
         lines[fields.dropLast(2).joined(separator: " ")] = line
       }
     }
+    guard !lines.isEmpty else { throw FileError(.malformed, "no tensors in this manifest", file: path) }
     self.lines = lines
     self.modelHash = modelHash
   }

@@ -66,7 +66,7 @@ extension Dialect {
     if name == "open_clip" { wanted = family == .clip ? openAI.name : openCLIPSigLIP.name }
     guard let dialect = all.first(where: { $0.name == wanted && $0.family == family && $0.isWritable }) else {
       throw FileError(
-        .unsupported, "\(family.title) has no dialect '\(name)'",
+        .usage, "\(family.title) has no dialect '\(name)'",
         hint: "Dialects: \(all.filter { $0.family == family && $0.isWritable }.map(\.name).joined(separator: ", "))")
     }
     return dialect

@@ -75,8 +75,7 @@ struct Convert: ParsableCommand {
     let report = try convert(inputPath(input), to: output, options: options)
     progress.finish()
     reporting.warn(report.warnings)
-    Output.write(
-      reporting.json ? report.json.text(pretty: true) : report.text(listsTensors: tensors))
+    Output.write(reporting.json ? report.json.text(pretty: true) : report.text(listsTensors: tensors))
   }
 }
 

@@ -8,7 +8,7 @@ extension ConversionReport {
     let to = [format, dialect].compactMap { $0 }.joined(separator: ", ")
     var text = "\(escaped(input, limit: 4096)) (\(from)) → \(escaped(output, limit: 4096)) (\(to))\n"
     text += isDryRun ? "would write" : "wrote"
-    text += " \(grouped(tensors.count)) tensors, \(byteText(bytes))\n"
+    text += " \(counted(tensors.count, "tensor")), \(byteText(bytes))\n"
     var facts: [String] = []
     if renamed > 0 { facts.append("\(grouped(renamed)) renamed") }
     let casts = tensors.filter { $0.from != $0.to }

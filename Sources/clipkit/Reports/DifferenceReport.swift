@@ -23,7 +23,7 @@ struct DifferenceReport {
     if !rows.isEmpty { text += table(rows) }
     for name in difference.onlyInA { text += "\(escaped(name))  only in \(escaped(a, limit: 4096))\n" }
     for name in difference.onlyInB { text += "\(escaped(name))  only in \(escaped(b, limit: 4096))\n" }
-    text += "\(grouped(difference.entries.count)) tensors in both, \(grouped(equalCount)) equal"
+    text += "\(counted(difference.entries.count, "tensor")) in both, \(grouped(equalCount)) equal"
     let worst = difference.entries.compactMap { entry in entry.comparison.map { (entry.name, $0) } }
       .filter { !$0.1.isEqual }.max { $0.1.maxAbsolute < $1.1.maxAbsolute }
     if let (name, comparison) = worst {

@@ -27,7 +27,7 @@ struct InspectionReport {
     } else {
       text += "not a CLIP that clipkit knows, "
     }
-    text += "\(grouped(inspection.entries.count)) tensors, \(grouped(inspection.parameters)) parameters\n"
+    text += "\(counted(inspection.entries.count, "tensor")), \(counted(inspection.parameters, "parameter"))\n"
     text += groups("types", inspection.types) + groups("towers", inspection.towers) + config
     if listsTensors { text += tensors }
     let notes = checkpoint.notes + (inspection.model?.notes ?? [])
@@ -41,7 +41,7 @@ struct InspectionReport {
   private func groups(_ title: String, _ groups: [Inspection.Group]) -> String {
     guard !groups.isEmpty else { return "" }
     let rows = groups.map {
-      [$0.name, "\(grouped($0.tensors)) tensors", "\(grouped($0.elements)) numbers", byteText($0.bytes)]
+      [$0.name, "\(counted($0.tensors, "tensor"))", "\(counted($0.elements, "number"))", byteText($0.bytes)]
     }
     return "\n\(title)\n" + table(rows, indent: "  ")
   }

@@ -28,8 +28,8 @@ struct ManifestReport {
   func checkText(_ differences: [String]) -> String {
     let summary =
       differences.isEmpty
-      ? "\(grouped(manifest.entries.count)) tensors match the manifest\n"
-      : "\(grouped(differences.count)) differences from the manifest\n"
+      ? "\(counted(manifest.entries.count, "tensor")) match the manifest\n"
+      : "\(counted(differences.count, "difference")) from the manifest\n"
     return differences.map { $0 + "\n" }.joined() + summary
   }
 

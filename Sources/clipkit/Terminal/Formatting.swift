@@ -43,6 +43,9 @@ func grouped(_ count: Int) -> String {
   return result
 }
 
+/// A count with what is counted: `1 tensor`, `74 tensors`.
+func counted(_ count: Int, _ noun: String) -> String { "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")" }
+
 /// Rows as columns, two spaces apart; all but the last are padded.
 func table(_ rows: [[String]], indent: String = "") -> String {
   let columns = rows.map(\.count).max() ?? 0
