@@ -242,8 +242,9 @@ def main():
         checks = Checks(options.clipkit, options.peers, pathlib.Path(folder))
         plan = list(planned(checks))
         if options.peers:
+            import check_clip_cpp
             import check_layouts
-            plan += check_layouts.planned(checks)
+            plan += [*check_layouts.planned(checks), *check_clip_cpp.planned(checks)]
         for title, body, *arguments in plan:
             if options.only in title:
                 checks.check(title, body, *arguments)

@@ -300,24 +300,14 @@ def inverse_names(empty, forward, target):
 
 
 def make_gguf(model):
-    """clip.cpp's files of the Hugging Face model, by gguf-py: f32, f16 and Q8_0; ffn_down and ffn_up swapped."""
+    """clip.cpp's files of the Hugging Face model, by gguf-py; ffn_down and ffn_up swapped, no logit_scale."""
     state = numpy_of(model.state_dict())
-    native = dialects.clip_from_hugging_face(state)
-    without_scale = {name: array for name, array in native.items() if name != "logit_scale"}
-    write_gguf(CHECKPOINTS / "clip-cpp-f32.gguf", state, gguf.GGMLQuantizationType.F32, file_type=0)
-    expect("clip-cpp-f32", without_scale, facts(tiny.VIT), ["clip-cpp-f32.gguf"])
-
-    stored = write_gguf(CHECKPOINTS / "clip-cpp-f16.gguf", state, gguf.GGMLQuantizationType.F16, file_type=1)
-    expect("clip-cpp-f16", without(dialects.clip_from_hugging_face(stored)), facts(tiny.VIT), ["clip-cpp-f16.gguf"])
-
-    # clip.cpp numbers this file type 8, which others read as Q5_0.
-    stored = write_gguf(CHECKPOINTS / "clip-cpp-q8_0.gguf", state, gguf.GGMLQuantizationType.Q8_0, file_type=8)
-    expect("clip-cpp-q8_0", without(dialects.clip_from_hugging_face(stored)), facts(tiny.VIT), ["clip-cpp-q8_0.gguf"],
-           dequantized="Q8_0 tensors appear as the f32 values gguf-py gives for them")
-
-
-def without(tensors):
-    return {name: array for name, array in tensors.items() if name != "logit_scale"}
+    # clip.cpp numbers Q8_0 as file type 8, which others read as Q5_0.
+    for kind, file_type in (("F32", 0), ("F16", 1), ("Q8_0", 8)):
+        name = f"clip-cpp-{kind.lower()}"
+        stored = write_gguf(CHECKPOINTS / f"{name}.gguf", state, gguf.GGMLQuantizationType[kind], file_type)
+        said = {"dequantized": "Q8_0 tensors appear as the f32 values gguf-py gives for them"} if kind == "Q8_0" else {}
+        expect(name, dialects.clip_from_hugging_face(stored), facts(tiny.VIT), [f"{name}.gguf"], **said)
 
 
 def write_gguf(path, state, kind, file_type):
@@ -346,9 +336,9 @@ def write_gguf(path, state, kind, file_type):
         target = dialects.clip_cpp_name(name)
         if target is None or name == "logit_scale":
             continue
-        # As clip.cpp's converter: vectors stay f32, the convolution is never more than halved.
-        tensor_kind = types.F32 if array.ndim < 2 or "position" in name else kind
-        if tensor_kind == types.Q8_0 and (array.ndim != 2 or array.shape[-1] % 32):
+        # As clip.cpp's converter: vectors stay f32, the convolution is always halved.
+        tensor_kind = types.F32 if array.ndim < 2 else types.F16 if array.ndim == 4 else kind
+        if tensor_kind == types.Q8_0 and array.shape[-1] % 32:
             tensor_kind = types.F16
         data = gguf.quants.quantize(array, tensor_kind)
         writer.add_tensor(target, data, raw_dtype=tensor_kind)
