@@ -37,7 +37,7 @@ func tensorsAreThoseOfTheRealLibrary(_ expected: ExpectedModel) throws {
   let directory = try TemporaryDirectory()
   var options = ConversionOptions()
   options.dialect = expected.isSigLIP ? "open_clip-custom" : "openai"
-  options.dtype = expected.json["dequantized"]?.bool == true ? .f32 : nil
+  options.dtype = expected.json["dequantized"] == nil ? nil : .f32
   _ = try convert(expected.path, to: directory.file("model.safetensors"), options: options)
   let manifest = try Manifest(Checkpoint.open(directory.file("model.safetensors")))
 
@@ -69,7 +69,9 @@ func configIsThatOfTheRealModel(_ expected: ExpectedModel) throws {
       guard let value = model.config[field], let origin = model.config.origins[field] else { continue }
       // What is assumed is said to be so, and may be wrong; what is stated may not.
       if case .assumed = origin { continue }
-      let text = config[key].map { $0.string ?? $0.number.map { "\($0)" } ?? "\($0.array?.compactMap(\.integer) ?? [])" }
+      let text = config[key].map {
+        $0.string ?? $0.number.map { "\($0)" } ?? "\($0.array?.compactMap(\.integer) ?? [])"
+      }
       let found = if case .integer(let number) = value { "\(Double(number))" } else { "\(value)" }
       #expect(found == text, "\(field.rawValue)")
     }

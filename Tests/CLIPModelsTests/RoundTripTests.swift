@@ -43,7 +43,9 @@ func conversionLosesNothing(_ route: Route) throws {
   let converted = try #require(try CLIPModel.open(middle))
   #expect(try Manifest(converted) == expected)
   #expect(converted.dialect.name == route.dialect)
-  #expect(converted.config.facts.filter { !isAssumed($0.key, model.config) } == model.config.facts.filter { !isAssumed($0.key, model.config) })
+  #expect(
+    converted.config.facts.filter { !isAssumed($0.key, model.config) }
+      == model.config.facts.filter { !isAssumed($0.key, model.config) })
 
   var back = ConversionOptions()
   back.format = model.checkpoint.format == "npz" ? "safetensors" : model.checkpoint.format
@@ -82,7 +84,11 @@ func dryRunMeasuresExactly(_ format: String) throws {
   var options = ConversionOptions()
   options.format = format
   let path = directory.file("out")
-  let report = try convert(fixture("checkpoints/openclip-rn"), to: path, options: { options.dryRun = true; return options }())
+  let report = try convert(
+    fixture("checkpoints/openclip-rn"), to: path,
+    options: {
+      options.dryRun = true; return options
+    }())
   #expect(throws: FileError.self) { try InputFile(path) }
   options.dryRun = false
   let written = try convert(fixture("checkpoints/openclip-rn"), to: path, options: options)
