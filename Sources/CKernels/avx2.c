@@ -3,7 +3,9 @@
 #pragma clang attribute push(__attribute__((target("avx2,f16c,fma"))), apply_to = function)
 // Vectors wider than the registers are passed to functions that are always inlined only, which no ABI concerns.
 #pragma clang diagnostic ignored "-Wpsabi"
+#include "vector_blocks.h"
 #include "vector_casts.h"
+#include "vector_reductions.h"
 #pragma clang attribute pop
 
 #define CK_TABLE ck_avx2

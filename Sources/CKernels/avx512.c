@@ -1,7 +1,9 @@
 // The vector kernels for processors with avx512f, avx512bw, avx512vl, avx512dq, avx2, f16c, fma.
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,f16c,fma"))), apply_to = function)
+#include "vector_blocks.h"
 #include "vector_casts.h"
+#include "vector_reductions.h"
 #pragma clang attribute pop
 
 #define CK_TABLE ck_avx512

@@ -7,8 +7,6 @@ struct worst {
   f32x16 absolute, relative;
 };
 
-CK_INLINE f32x16 magnitude(f32x16 value) { return (f32x16)((u32x16)value & 0x7FFFFFFF); }
-
 /// Counts the elements of a vector that fail in some way, and returns the errors of the others.
 CK_INLINE f32x16 tally_vector(f32x16 in, f32x16 out, size_t i, struct worst *worst, struct ck_tally *tally) {
   for (size_t j = 0; j < 16; j++) {
@@ -20,15 +18,11 @@ CK_INLINE f32x16 tally_vector(f32x16 in, f32x16 out, size_t i, struct worst *wor
   f32x16 error = magnitude(out - in), size = magnitude(in);
   i32x16 is_finite = (error < __builtin_inff()) & (size < __builtin_inff());
   error = (f32x16)((i32x16)error & is_finite);
-  f32x16 relative = (f32x16)((i32x16)(error / size) & (size > 0));
-  // Of numbers that are not negative, the largest has the largest bits.
-  uint32_t largest = __builtin_reduce_max((u32x16)relative);
-  if (float_of(largest) > worst->relative[0]) worst->relative = (f32x16)((u32x16){} + largest);
+  raise(&worst->relative, (f32x16)((i32x16)(error / size) & (size > 0)));
   return error;
 }
 
-/// Tallies a vector. Divisions are slow, so they are left to those vectors where the largest relative error might
-/// grow: a product is rounded monotonically, so `error < relative * size` proves that it does not.
+/// Tallies a vector, and divides only where the largest relative error may grow.
 CK_INLINE void measure(f32x16 in, f32x16 out, size_t i, struct worst *worst, struct ck_tally *tally) {
   f32x16 error = magnitude(out - in);
   i32x16 notable = ~(error < worst->relative * magnitude(in)) & (error != 0);
@@ -37,7 +31,7 @@ CK_INLINE void measure(f32x16 in, f32x16 out, size_t i, struct worst *worst, str
 }
 
 CK_INLINE void report(struct worst worst, struct ck_tally *tally) {
-  tally->max_absolute = float_of(__builtin_reduce_max((u32x16)worst.absolute));
+  tally->max_absolute = largest_of(worst.absolute);
   tally->max_relative = worst.relative[0];
 }
 
