@@ -26,7 +26,12 @@ enum PickleGlobals {
 
   /// A module by the name that Python 3 gives it.
   static func module(_ name: String) -> String {
-    ["__builtin__": "builtins", "copy_reg": "copyreg", "cPickle": "pickle"][name] ?? name
+    switch name {
+    case "__builtin__": "builtins"
+    case "copy_reg": "copyreg"
+    case "cPickle": "pickle"
+    default: name
+    }
   }
 
   /// Whether naming this is an attack: code, processes, files, the network, or a way to any of them.

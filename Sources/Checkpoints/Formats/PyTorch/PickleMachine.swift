@@ -7,6 +7,8 @@ struct PickleMachine {
   var stack: [Pickle.Value] = []
   /// Heights of the stack where a MARK stands.
   var marks: [Int] = []
+  /// Modules and names, one in a line, that have been looked at already.
+  var harmless: Set<String> = []
   private var memo: [Pickle.Value] = []
   private var sparseMemo: [Int: Pickle.Value] = [:]
   /// The offset of the opcode at work, in the reader's bytes and in the file.
@@ -85,7 +87,9 @@ extension PickleMachine {
     spent += bytes
     let allowed = Limits.pickleBase + Limits.pickleRatio * (reader.offset - start)
     guard spent <= allowed else {
-      throw error("pickle unfolds to more than \(allowed) bytes, allowed \(Limits.pickleRatio) for each of its own")
+      throw error(
+        "values take more than \(allowed) bytes, allowed \(Limits.pickleBase) and \(Limits.pickleRatio) for each of the pickle"
+      )
     }
   }
 

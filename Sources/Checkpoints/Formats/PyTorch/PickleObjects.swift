@@ -32,13 +32,19 @@ extension PickleMachine {
 
   private mutating func pushGlobal(module: String, name: String) throws(FileError) {
     let module = PickleGlobals.module(module)
-    guard !PickleGlobals.isDangerous(module: module, name: name) else {
-      throw FileError(
-        .malformed, "names '\(escaped("\(module).\(name)"))', which could run code when unpickled; nothing was run",
-        offset: opcodeOffset, hint: "Do not load this file elsewhere")
+    let path = "\(module).\(name)"
+    let key = "\(module)\n\(name)"
+    if !harmless.contains(key) {
+      guard !PickleGlobals.isDangerous(module: module, name: name) else {
+        throw FileError(
+          .malformed, "names '\(escaped(path))', which could run code when unpickled; nothing was run",
+          offset: opcodeOffset, hint: "Do not load this file elsewhere")
+      }
+      try charge(64 + key.utf8.count)
+      harmless.insert(key)
     }
-    try charge(32 + module.utf8.count + name.utf8.count)
-    try push(.global, text: "\(module).\(name)")
+    try charge(32 + path.utf8.count)
+    try push(.global, text: path)
   }
 
   private mutating func stackGlobal() throws(FileError) {
