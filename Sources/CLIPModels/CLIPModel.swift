@@ -26,7 +26,9 @@ public struct CLIPModel: Sendable {
     guard let dialect = Dialect.recognise(checkpoint) else { return nil }
     var mapping = try CanonicalMapping(checkpoint, dialect: dialect)
     for name in ["logit_scale", "logit_bias"] where mapping.canonical[name] == nil {
-      if let value = checkpoint.metadata["clipkit.\(name)"]?.number { try mapping.addScalar(name, Float(value)) }
+      if let (value, dtype) = MetadataConfig.scalar(name, checkpoint.metadata) {
+        try mapping.addScalar(name, value, dtype: dtype)
+      }
     }
     var resolver = ConfigResolver(canonical: mapping.canonical, family: dialect.family)
     let isOpenAIRelease =

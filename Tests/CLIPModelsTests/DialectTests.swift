@@ -73,7 +73,8 @@ private func namesAreABijection(_ model: TrueSize, _ dialectName: String) throws
   var seen: Set<String> = []
   for name in model.names {
     let files = dialect.fileNames(name)
-    #expect(!files.isEmpty, "\(name)")
+    // clip.cpp has no tensor for the temperature, which is metadata there.
+    #expect(files.isEmpty == (dialectName == "clip.cpp" && name == "logit_scale"), "\(name)")
     for (fileName, rule) in files {
       #expect(seen.insert(fileName).inserted, "\(fileName) twice")
       let back = dialect.canonical(fileName)

@@ -5,11 +5,13 @@ import Checkpoints
 extension Dialect {
   /// clip.cpp: `ffn_down` is the first linear layer and `ffn_up` the second, the other way round than their names say.
   static let clipCpp = Dialect(
-    "clip.cpp", .clip, rules: ggmlNames(first: "ffn_down", second: "ffn_up"), accepts: { ffnDownIsFirst($0) != false })
+    "clip.cpp", .clip, rules: ggmlNames(first: "ffn_down", second: "ffn_up"), hasScalars: false,
+    accepts: { ffnDownIsFirst($0) != false })
 
   /// llama.cpp: the same names, `ffn_up` the first.
   static let llamaCpp = Dialect(
-    "llama.cpp", .clip, rules: ggmlNames(first: "ffn_up", second: "ffn_down"), accepts: { ffnDownIsFirst($0) != true })
+    "llama.cpp", .clip, rules: .table(ggmlNames(first: "ffn_up", second: "ffn_down"), .scalars),
+    accepts: { ffnDownIsFirst($0) != true })
 
   private static func ggmlNames(first: String, second: String) -> [NameRule] {
     func blocks(_ canonical: String, _ file: String) -> [NameRule] {
@@ -22,7 +24,7 @@ extension Dialect {
     }
     return .table(
       blocks("visual.transformer", "v"), blocks("transformer", "t"), .module("visual.ln_pre", "v.pre_ln"),
-      .module("visual.ln_post", "v.post_ln"), .module("ln_final", "t.post_ln"), .scalars,
+      .module("visual.ln_post", "v.post_ln"), .module("ln_final", "t.post_ln"),
       [
         NameRule("visual.class_embedding", "v.class_embd"),
         NameRule("visual.conv1.weight", "v.patch_embd.weight"),

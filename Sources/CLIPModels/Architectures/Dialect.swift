@@ -15,12 +15,16 @@ public struct Dialect: Sendable {
   public let isWritable: Bool
   /// Whether the tensors agree with the table beyond their names; tells clip.cpp's order from llama.cpp's.
   let accepts: @Sendable (Checkpoint) -> Bool
+  /// Whether the learned scalars are tensors. clip.cpp knows a model by the number of its tensors, and has none for
+  /// them: there they are metadata.
+  let hasScalars: Bool
   package let rules: [NameRule]
   private let byFileShape: [String: [NameRule]]
   private let byCanonicalShape: [String: [NameRule]]
 
   init(
     _ name: String, _ family: ModelFamily, rules: [NameRule], dropped: [String] = [], isWritable: Bool = true,
+    hasScalars: Bool = true,
     accepts: @escaping @Sendable (Checkpoint) -> Bool = { _ in true }
   ) {
     self.name = name
@@ -28,6 +32,7 @@ public struct Dialect: Sendable {
     self.rules = rules
     self.dropped = dropped.map(NameTemplate.init)
     self.isWritable = isWritable
+    self.hasScalars = hasScalars
     self.accepts = accepts
     byFileShape = Dictionary(grouping: rules, by: \.file.shape)
     byCanonicalShape = Dictionary(grouping: rules, by: \.canonical.shape)

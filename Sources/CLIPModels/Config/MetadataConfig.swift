@@ -90,6 +90,15 @@ enum MetadataConfig {
     return metadata
   }
 
+  /// A learned scalar that is metadata, and the type that its tensor had.
+  static func scalar(_ name: String, _ metadata: Metadata) -> (Float, DType)? {
+    guard let stored = metadata["clipkit.\(name)"],
+      let value = stored.number.map({ Float($0) }) ?? stored.string.flatMap(Float.init)
+    else { return nil }
+    let dtype = metadata["clipkit.\(name)_type"]?.string.flatMap(DType.init) ?? .f32
+    return dtype.isFloat ? (value, dtype) : nil
+  }
+
   private static func stored(_ value: ConfigValue) -> MetadataValue {
     switch value {
     case .integer(let value): UInt32(exactly: value).map { .uint32($0) } ?? .int64(Int64(value))

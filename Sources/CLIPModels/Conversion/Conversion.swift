@@ -39,6 +39,10 @@ private struct Conversion {
     var report = ConversionReport(input: input, output: output, source: source, model: model)
     report.dialect = dialect.name
     report.warnings += Findings(model).warnings.map(\.message)
+    if dialect.name == Dialect.clipCpp.name, options.dtype == nil {
+      report.warnings.append(
+        "clip.cpp reads vectors in f32 and the convolution in f16 only: --dtype f16 writes them so")
+    }
     try write(plan, source: source, model: model, dialect: dialect, report: &report)
     return report
   }

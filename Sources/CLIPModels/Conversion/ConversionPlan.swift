@@ -33,7 +33,9 @@ struct ConversionPlan {
     var mapping = model.mapping
     // transformers' classes of one tower have no temperature.
     let isTowerOfHuggingFace = options.layout == .hf && options.towers != .both
-    dropped = mapping.dropped
+    if !dialect.hasScalars { _ = try mapping.remove { $0.hasPrefix("logit_") } }
+    dropped =
+      mapping.dropped
       + (try mapping.remove { name in
         !options.towers.keeps(name) || isTowerOfHuggingFace && name.hasPrefix("logit_")
       })
@@ -91,10 +93,14 @@ extension DType {
 }
 
 extension Dialect {
-  /// ggml's loaders want vectors in f32 whatever the matrices are; everybody else's choice is the user's.
+  /// ggml's loaders want vectors in f32 and the convolution in f16 whatever the matrices are; everybody else's choice
+  /// is the user's.
   func dtype(of tensor: Tensor, canonicalName: String, wanted: DType?) -> DType {
     let isGGML = name == Dialect.clipCpp.name || name == Dialect.llamaCpp.name
-    if isGGML, let wanted, wanted != .f32, tensor.dtype.isFloat, tensor.shape.count < 2 { return .f32 }
+    if isGGML, wanted != nil, tensor.dtype.isFloat {
+      if tensor.shape.count < 2 { return .f32 }
+      if tensor.shape.count == 4 { return .f16 }
+    }
     return DType.target(of: tensor, named: canonicalName, wanted: wanted)
   }
 }

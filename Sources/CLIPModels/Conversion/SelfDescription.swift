@@ -14,9 +14,9 @@ struct SelfDescription {
     metadata["clipkit.dialect"] = .string(dialect.name)
     metadata["clipkit.version"] = .string(options.toolVersion)
     let isGGUF = format == GGUF.self
+    if isGGUF || !dialect.hasScalars { try addScalars(to: &metadata) }
     if isGGUF {
       addFileType(items, to: &metadata)
-      try addLogits(to: &metadata)
       if config.hasText { try addTokenizer(to: &metadata) }
     }
     try addProvenance(to: &metadata)
@@ -51,13 +51,14 @@ struct SelfDescription {
     if items.contains(where: { $0.tensor.dtype.isBlock }) { metadata["general.quantization_version"] = .uint32(2) }
   }
 
-  /// clip.cpp's loader knows no tensor for them, and a classifier needs them before it reads any.
-  private func addLogits(to metadata: inout Metadata) throws(FileError) {
+  /// A classifier needs them before it reads any tensor, and clip.cpp's dialect has no tensor for them.
+  private func addScalars(to metadata: inout Metadata) throws(FileError) {
     for name in ["logit_scale", "logit_bias"] {
       guard let tensor = model.tensors[name], tensor.dtype.isFloat else { continue }
       let bytes = try tensor.cast(to: .f32).bytes.load()
       let value = bytes.withUnsafeBytes { $0.loadUnaligned(as: Float.self) }
       metadata["clipkit.\(name)"] = .float32(value)
+      if tensor.dtype != .f32 { metadata["clipkit.\(name)_type"] = .string(tensor.dtype.rawValue) }
     }
   }
 
