@@ -244,7 +244,8 @@ def main():
         if options.peers:
             import check_clip_cpp
             import check_layouts
-            plan += [*check_layouts.planned(checks), *check_clip_cpp.planned(checks)]
+            import check_torch
+            plan += [*check_layouts.planned(checks), *check_clip_cpp.planned(checks), *check_torch.planned(checks)]
         for title, body, *arguments in plan:
             if options.only in title:
                 checks.check(title, body, *arguments)
