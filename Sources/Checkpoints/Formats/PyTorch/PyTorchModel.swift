@@ -78,7 +78,7 @@ struct PyTorchModel {
   /// Goes to the member of this name, or along the dotted path.
   private mutating func select(_ key: String, in tree: inout PyTorchTree) throws(FileError) {
     var rest = Substring(key)
-    while !rest.isEmpty {
+    repeat {
       let members = (tree.children(of: value) ?? []).filter { $0.name != nil }
       let found =
         members.first { $0.name == String(rest) }
@@ -91,7 +91,7 @@ struct PyTorchModel {
       }
       descend(to: (name, found.value), tree)
       rest = rest.dropFirst(name.count).drop { $0 == "." }
-    }
+    } while !rest.isEmpty
   }
 
   static func list(_ names: [String]) -> String {
