@@ -7,6 +7,13 @@ public protocol ByteSource: Sendable {
   var count: Int { get }
   /// Fills `buffer` with the bytes from `offset` on. The caller keeps `offset + buffer.count <= count`.
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError)
+  /// Whether reading any of it holds about all of it in memory.
+  var loadsWhole: Bool { get }
+}
+
+extension ByteSource {
+  /// Most sources are read as they go.
+  public var loadsWhole: Bool { false }
 }
 
 /// Immutable bytes: a list of ranges of sources. Slicing and concatenating copy no data.
@@ -19,6 +26,9 @@ public struct Bytes: Sendable, ByteSource {
 
   /// How many bytes there are.
   public private(set) var count = 0
+
+  /// Whether a part of them is held in memory as a whole while it is read.
+  public var loadsWhole: Bool { pieces.contains { $0.source.loadsWhole } }
 
   /// All bytes of a source.
   public init(_ source: any ByteSource) {

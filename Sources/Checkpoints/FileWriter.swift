@@ -30,8 +30,9 @@ public final class FileWriter {
   public let path: String
   /// How many bytes have been written.
   public private(set) var offset = 0
-  /// Called with the number of bytes of each write.
-  public var onProgress: ((Int) -> Void)?
+  /// Called with the number of bytes of each write, from the thread that wrote them.
+  public var onProgress: (@Sendable (Int) -> Void)?
+  private var pending: [PendingBytes] = []
   private let policy: Policy
   private var temporary: TemporaryFile?
   private let isMeasuring: Bool
@@ -94,21 +95,34 @@ public final class FileWriter {
 
   /// Appends bytes from memory.
   public func write(_ buffer: UnsafeRawBufferPointer) throws(FileError) {
-    if let temporary { try temporary.write(buffer, at: offset, reportedAs: path) }
+    try temporary?.target.write(buffer, at: offset, reportedAs: path)
     offset += buffer.count
     onProgress?(buffer.count)
   }
 
-  /// Appends bytes through a small buffer, showing each chunk to `observe` (a checksum, say). A measuring writer
-  /// reads nothing.
-  public func write(_ bytes: Bytes, observe: ((UnsafeRawBufferPointer) -> Void)? = nil) throws(FileError) {
-    guard !isMeasuring else {
-      offset += bytes.count
-      return
-    }
-    try bytes.forEachChunk { (chunk) throws(FileError) in
-      observe?(chunk)
-      try write(chunk)
+  /// Appends bytes that are read and written later, at the latest in `commit()`: runs of bytes have nothing to do with
+  /// one another, and while one thread writes its run another reads and converts the next.
+  ///
+  /// - Parameters:
+  ///   - tensor: whose bytes they are, for errors.
+  ///   - observe: sees every chunk in order, from one thread (a checksum, say).
+  public func write(
+    _ bytes: Bytes, of tensor: String? = nil, observe: (@Sendable (UnsafeRawBufferPointer) -> Void)? = nil
+  ) {
+    pending.append(PendingBytes(offset: offset, bytes: bytes, tensor: tensor, observe: observe))
+    offset += bytes.count
+  }
+
+  /// Reads and writes what was put off. A measuring writer reads nothing.
+  public func writePending() throws(FileError) {
+    defer { pending = [] }
+    guard let target = temporary?.target else { return }
+    // What must be loaded whole to be read is loaded one at a time, so that memory holds one such tensor at most.
+    for runs in [pending.filter { !$0.bytes.loadsWhole }, pending.filter(\.bytes.loadsWhole)] {
+      let threads = runs.first?.bytes.loadsWhole == true ? 1 : processorCount
+      try parallelForEach(runs.count, threads: threads) { [path, onProgress] (index) throws(FileError) in
+        try runs[index].write(to: target, path: path, onProgress: onProgress)
+      }
     }
   }
 
@@ -123,17 +137,40 @@ public final class FileWriter {
     precondition(offset + array.count <= self.offset, "patch beyond the written bytes")
     var failure: FileError?
     array.withUnsafeBytes { buffer in
-      do throws(FileError) { try temporary?.write(buffer, at: offset, reportedAs: path) } catch { failure = error }
+      do throws(FileError) { try temporary?.target.write(buffer, at: offset, reportedAs: path) } catch { failure = error }
     }
     if let failure { throw failure }
   }
 
   /// Gives the file its name. Without it, nothing remains.
   public func commit() throws(FileError) {
+    try writePending()
     guard let temporary else { return }
     // Somebody else may have created the output meanwhile.
     try Self.check(path, policy: policy)
     try temporary.commit(to: path, replacing: policy.force, sync: policy.sync)
     self.temporary = nil
+  }
+}
+
+/// Bytes with their place in a file, not read yet.
+private struct PendingBytes: Sendable {
+  let offset: Int
+  let bytes: Bytes
+  let tensor: String?
+  let observe: (@Sendable (UnsafeRawBufferPointer) -> Void)?
+
+  func write(to file: WritableFile, path: String, onProgress: (@Sendable (Int) -> Void)?) throws(FileError) {
+    var position = offset
+    do throws(FileError) {
+      try bytes.forEachChunk { (chunk) throws(FileError) in
+        observe?(chunk)
+        try file.write(chunk, at: position, reportedAs: path)
+        position += chunk.count
+        onProgress?(chunk.count)
+      }
+    } catch {
+      throw error.located(tensor: tensor)
+    }
   }
 }

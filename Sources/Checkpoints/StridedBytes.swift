@@ -55,6 +55,9 @@ public final class StridedBytes: ByteSource {
     return last + 1
   }
 
+  /// Neighbours in the view are far apart in the base.
+  public var loadsWhole: Bool { true }
+
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
     guard !buffer.isEmpty else { return }
     // Mutex.withLock does not carry typed errors through a closure that captures inout state: load outside.

@@ -14,6 +14,8 @@ package struct SwappedBytes: ByteSource {
     count = base.count
   }
 
+  package var loadsWhole: Bool { base.loadsWhole }
+
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
     let skip = offset % size
     if skip == 0, buffer.count % size == 0 {

@@ -87,17 +87,8 @@ final class TemporaryFile {
 
   private static func procPath(_ descriptor: Int32) -> String { "/proc/self/fd/\(descriptor)" }
 
-  func write(_ buffer: UnsafeRawBufferPointer, at offset: Int, reportedAs path: String) throws(FileError) {
-    var done = 0
-    while done < buffer.count {
-      let result = pwrite(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
-      if result >= 0 {
-        done += result
-      } else if errno != EINTR {
-        throw FileError(.io, "cannot write: \(systemMessage(errno))", file: path, offset: offset + done)
-      }
-    }
-  }
+  /// Where to write, from any thread, while the temporary file lives.
+  var target: WritableFile { WritableFile(descriptor: descriptor) }
 
   func commit(to path: String, replacing: Bool, sync: Bool) throws(FileError) {
     func check(_ result: Int32, _ what: String) throws(FileError) {
@@ -168,6 +159,23 @@ final class TemporaryFile {
       guard descriptor >= 0 else { continue }
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { OutputDirectory.removeTree(path) }
       close(descriptor)
+    }
+  }
+}
+
+/// An open file that several threads may write at different places.
+struct WritableFile: Sendable {
+  let descriptor: Int32
+
+  func write(_ buffer: UnsafeRawBufferPointer, at offset: Int, reportedAs path: String) throws(FileError) {
+    var done = 0
+    while done < buffer.count {
+      let result = pwrite(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+      if result >= 0 {
+        done += result
+      } else if errno != EINTR {
+        throw FileError(.io, "cannot write: \(systemMessage(errno))", file: path, offset: offset + done)
+      }
     }
   }
 }

@@ -50,7 +50,7 @@ struct ConversionOutput {
     }
     for (name, text) in texts {
       let writer = try directory?.file(name) ?? FileWriter(measuring: "\(path)/\(name)")
-      try writer.write(text)
+      writer.write(text)
       try writer.commit()
       bytes += writer.offset
     }

@@ -26,6 +26,8 @@ package struct CastBytes: ByteSource {
     self.count = count
   }
 
+  package var loadsWhole: Bool { bytes.loadsWhole }
+
   /// Converts the units that the range touches. Those that it covers only partly are counted by the read that has
   /// their first byte.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {

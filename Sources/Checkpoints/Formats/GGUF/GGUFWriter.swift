@@ -17,12 +17,8 @@ extension GGUF {
     try output.write(header.bytes)
     try output.pad(to: alignment)
     for (name, tensor) in tensors {
-      do throws(FileError) {
-        try output.write(tensor.bytes)
-        try output.pad(to: alignment)
-      } catch {
-        throw error.located(tensor: name)
-      }
+      output.write(tensor.bytes, of: name)
+      try output.pad(to: alignment)
     }
   }
 

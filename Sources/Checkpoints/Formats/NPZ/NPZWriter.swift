@@ -24,7 +24,7 @@ extension NPZ {
 
   private static func write(_ tensor: Tensor, named name: String, to writer: inout ZipWriter) throws(FileError) {
     let header = NPYHeader(dtype: tensor.dtype, shape: tensor.shape).bytes
-    try writer.add(name + memberSuffix, Bytes(concatenating: [Bytes(header), tensor.bytes]), alignment: 64)
+    try writer.add(name + memberSuffix, Bytes(concatenating: [Bytes(header), tensor.bytes]), alignment: 64, of: name)
   }
 
   /// The metadata as the bytes of a JSON object of strings: an array that NumPy loads like any other.

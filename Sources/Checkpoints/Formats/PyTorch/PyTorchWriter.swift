@@ -15,11 +15,7 @@ extension PyTorch {
     try zip.add("archive/data.pkl", Bytes(pickle(tensors)), alignment: alignment)
     try zip.add("archive/byteorder", Bytes(Array("little".utf8)), alignment: alignment)
     for (index, (name, tensor)) in tensors.enumerated() {
-      do throws(FileError) {
-        try zip.add("archive/data/\(index)", tensor.bytes, alignment: alignment)
-      } catch {
-        throw error.located(tensor: name)
-      }
+      try zip.add("archive/data/\(index)", tensor.bytes, alignment: alignment, of: name)
     }
     if !checkpoint.metadata.isEmpty {
       let text = checkpoint.metadata.json.text(pretty: true)

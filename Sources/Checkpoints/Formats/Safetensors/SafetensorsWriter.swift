@@ -15,11 +15,7 @@ extension Safetensors {
     try output.write(withUnsafeBytes(of: UInt64(padded.count).littleEndian) { Array($0) })
     try output.write(padded)
     for (name, tensor) in tensors {
-      do throws(FileError) {
-        try output.write(tensor.bytes)
-      } catch {
-        throw error.located(tensor: name)
-      }
+      output.write(tensor.bytes, of: name)
     }
   }
 
