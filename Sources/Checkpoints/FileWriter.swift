@@ -137,7 +137,9 @@ public final class FileWriter {
     precondition(offset + array.count <= self.offset, "patch beyond the written bytes")
     var failure: FileError?
     array.withUnsafeBytes { buffer in
-      do throws(FileError) { try temporary?.target.write(buffer, at: offset, reportedAs: path) } catch { failure = error }
+      do throws(FileError) { try temporary?.target.write(buffer, at: offset, reportedAs: path) } catch {
+        failure = error
+      }
     }
     if let failure { throw failure }
   }

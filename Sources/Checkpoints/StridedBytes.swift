@@ -58,6 +58,7 @@ public final class StridedBytes: ByteSource {
   /// Neighbours in the view are far apart in the base.
   public var loadsWhole: Bool { true }
 
+  /// Gathers the elements that the range touches.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
     guard !buffer.isEmpty else { return }
     // Mutex.withLock does not carry typed errors through a closure that captures inout state: load outside.

@@ -19,7 +19,8 @@ extension ConversionReport {
     if let worst = worstRounding, let cast = worst.cast {
       text += "  worst rounding: \(scientific(cast.maxRelativeError)) relative in \(escaped(worst.name))\n"
     }
-    text += Self.list("dropped", dropped, whole: listsTensors) + Self.list("kept unrenamed", extras, whole: listsTensors)
+    text +=
+      Self.list("dropped", dropped, whole: listsTensors) + Self.list("kept unrenamed", extras, whole: listsTensors)
     if listsTensors { text += table(tensors.map(Self.row), indent: "  ") }
     return text
   }

@@ -1,6 +1,8 @@
 /// The safetensors format: a JSON header with the byte range of each tensor, then the bytes. `formats/safetensors.md`.
 public enum Safetensors: CheckpointFormat {
+  /// `safetensors`.
   public static let name = "safetensors"
+  /// `.safetensors`.
   public static let fileExtensions = ["safetensors"]
 
   /// Without a magic number, a header length that fits the file followed by a JSON object is the best evidence.
@@ -22,6 +24,7 @@ public enum Safetensors: CheckpointFormat {
     ("F8_E4M3", .f8_e4m3), ("F8_E5M2", .f8_e5m2),
   ]
 
+  /// Throws `unsupported` for types that safetensors has not, and for the name of its metadata.
   public static func checkStorable(_ tensor: Tensor, named name: String) throws(FileError) {
     guard dtypes.contains(where: { $0.dtype == tensor.dtype }) else {
       throw FileError(

@@ -1,4 +1,5 @@
 extension Safetensors {
+  /// Reads the header; `formats/safetensors.md` lists what is refused.
   public static func read(_ file: InputFile, options: ReadOptions) throws(FileError) -> Checkpoint {
     var reader = ByteReader(Bytes(file))
     let declared: UInt64 = try reader.integer("header length")
