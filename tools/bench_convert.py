@@ -94,9 +94,11 @@ class Case:
             ratio = wall / taken["reference"][0]
             good.append(ratio <= self.limit)
             cells += [f"{taken['reference'][0]:.3f}", f"{ratio:.2f} (≤ {self.limit})"]
-        else:
+        elif self.limit:
             good.append(wall <= self.limit)
             cells += ["–", f"{wall * 1000:.0f} ms (≤ {self.limit * 1000:.0f})"]
+        else:
+            cells += ["–", "–"]
         if self.memory:
             good.append(memory <= self.memory)
             cells[2] += f" (≤ {self.memory:.0f})"
@@ -136,8 +138,8 @@ def cases(clipkit):
     for name in names:
         yield Case(f"inspect {name}", [clipkit, "inspect", FOLDER / f"f32{name}"], None, 0.030, memory=32)
     wide, half = FOLDER / "f32.safetensors", FOLDER / "f16.safetensors"
-    yield Case("diff f32 f16", [clipkit, "diff", wide, half], ["cp", wide, FOLDER / "out.copy"], 99,
-               python(DIFF, wide, half), output=FOLDER / "out.copy", faster=10, allowed=(0, 1))
+    yield Case("diff f32 f16", [clipkit, "diff", wide, half], None, None, python(DIFF, wide, half), faster=10,
+               allowed=(0, 1))
     yield Case("hash", [clipkit, "hash", wide], ["openssl", "dgst", "-sha256", wide], 0.7)
 
 

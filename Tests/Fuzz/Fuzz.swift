@@ -38,7 +38,8 @@ struct Fuzz {
       let output = try FileWriter(path, policy: FileWriter.Policy(force: true))
       try store(input, in: output)
       try output.commit()
-      try roundTrip(of: try Checkpoint.open(path))
+      // One format for each input, so that the others are as fast.
+      try roundTrip(of: try Checkpoint.open(path), in: allFormats[input.count % allFormats.count])
     } catch {
       precondition(!error.message.isEmpty)
     }
@@ -66,25 +67,23 @@ struct Fuzz {
   /// How torch.save began before 1.6: protocol 2, then a long integer of ten bytes.
   private static let legacyMagic: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C]
 
-  /// Every tensor can be read, and what can be stored in a format comes back from it.
-  private static func roundTrip(of checkpoint: Checkpoint) throws(FileError) {
-    guard checkpoint.byteCount <= 4 << 20, checkpoint.names.count <= 10_000 else { return }
+  /// Every tensor can be read, and what can be stored in the format comes back from it.
+  private static func roundTrip(
+    of checkpoint: Checkpoint, in format: any CheckpointFormat.Type
+  ) throws(FileError) {
+    // An archive of no tensors belongs to no format in particular.
+    guard checkpoint.byteCount <= 4 << 20, 1...10_000 ~= checkpoint.names.count else { return }
     for name in checkpoint.names {
       guard let tensor = checkpoint[name] else { fatalError("no tensor of a listed name") }
       let (bytes, size) = (try tensor.bytes.load(), try tensor.dtype.byteCount(shape: tensor.shape))
       precondition(bytes.count == size)
     }
-    for format in allFormats where storable(checkpoint, in: format) {
-      let path = "\(directory)/output"
-      let output = try FileWriter(path, policy: FileWriter.Policy(force: true))
-      do throws(FileError) {
-        try format.write(checkpoint, to: output)
-      } catch {
-        continue
-      }
-      try output.commit()
-      expectSame(checkpoint, path, format.name)
-    }
+    guard storable(checkpoint, in: format) else { return }
+    let path = "\(directory)/output"
+    let output = try FileWriter(path, policy: FileWriter.Policy(force: true))
+    try format.write(checkpoint, to: output)
+    try output.commit()
+    expectSame(checkpoint, path, format.name)
   }
 
   private static func storable(_ checkpoint: Checkpoint, in format: any CheckpointFormat.Type) -> Bool {
