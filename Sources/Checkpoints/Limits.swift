@@ -7,7 +7,7 @@ public enum Limits {
   /// Nesting of JSON and of pickled containers.
   public static let nesting = 100
   /// Tensors in one checkpoint.
-  public static let tensors = 1_000_000
+  public static let tensors = 250_000
   /// Dimensions of one tensor.
   public static let dimensions = 32
   /// Entries of one zip archive.

@@ -77,6 +77,12 @@ public struct Metadata: Sendable, Equatable {
   /// No metadata.
   public init() {}
 
+  /// Makes room for so many keys.
+  mutating func reserveCapacity(_ count: Int) {
+    keys.reserveCapacity(count)
+    values.reserveCapacity(count)
+  }
+
   /// Gets or sets a value; setting nil removes the key.
   public subscript(key: String) -> MetadataValue? {
     get { values[key] }

@@ -130,8 +130,11 @@ import Testing
       "two tensors have this name", at: 57, tensor: "w",
       empty.adding(tensor: "w", [4]).adding(tensor: "w", [4], offset: 32).with(data: zeros + zeros)),
     Case(
-      "two tensors have this name", at: 57, tensor: "w",
+      "two tensors have this name", at: 24, tensor: "w",
       empty.adding(tensor: "w", [0], type: 12).adding(tensor: "w", [4]).with(data: zeros)),
+    Case(
+      "two tensors have this name", at: 57, tensor: "w",
+      empty.adding(tensor: "w", [0], type: 12).adding(tensor: "w", [0], type: 13)),
     Case(
       "two tensors have this name", at: 58, tensor: "e\u{301}",
       empty.adding(tensor: "é", [4]).adding(tensor: "e\u{301}", [4], offset: 32).with(data: zeros + zeros)),

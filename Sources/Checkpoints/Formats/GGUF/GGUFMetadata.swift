@@ -2,6 +2,7 @@ extension GGUF {
   /// Reads `count` metadata entries, each at its own type.
   static func readMetadata(_ reader: inout ByteReader, count: Int) throws(FileError) -> Metadata {
     var metadata = Metadata()
+    metadata.reserveCapacity(count)
     for index in 0..<count {
       let start = reader.fileOffset
       let key = try readKey(&reader, index: index)
@@ -30,46 +31,49 @@ extension GGUF {
   /// Whether all characters are printable ASCII.
   static func isKey(_ text: String) -> Bool { text.utf8.allSatisfy { (0x20...0x7E).contains($0) } }
 
-  private static func readType(_ reader: inout ByteReader, of what: String) throws(FileError) -> ValueType {
+  /// How errors speak of a value; composed only for them, since a file may have a million.
+  private static func title(_ key: String) -> String { "metadata '\(escaped(key))'" }
+
+  private static func readType(_ reader: inout ByteReader, of key: String) throws(FileError) -> ValueType {
     let start = reader.fileOffset
-    let number: UInt32 = try reader.integer("type of \(what)")
+    let number: UInt32 = try reader.integer("type of \(title(key))")
     guard let type = ValueType(rawValue: number) else {
-      throw FileError(.malformed, "\(what) has type \(number), allowed 0 to 12", offset: start)
+      throw FileError(.malformed, "\(title(key)) has type \(number), allowed 0 to 12", offset: start)
     }
     return type
   }
 
   private static func readValue(_ reader: inout ByteReader, of key: String) throws(FileError) -> MetadataValue {
-    let what = "metadata '\(escaped(key))'"
-    switch try readType(&reader, of: what) {
-    case .uint8: return .uint8(try reader.integer(what))
-    case .int8: return .int8(try reader.integer(what))
-    case .uint16: return .uint16(try reader.integer(what))
-    case .int16: return .int16(try reader.integer(what))
-    case .uint32: return .uint32(try reader.integer(what))
-    case .int32: return .int32(try reader.integer(what))
-    case .uint64: return .uint64(try reader.integer(what))
-    case .int64: return .int64(try reader.integer(what))
-    case .float32: return .float32(Float(bitPattern: try reader.integer(what)))
-    case .float64: return .float64(Double(bitPattern: try reader.integer(what)))
+    switch try readType(&reader, of: key) {
+    case .uint8: return .uint8(try reader.integer(title(key)))
+    case .int8: return .int8(try reader.integer(title(key)))
+    case .uint16: return .uint16(try reader.integer(title(key)))
+    case .int16: return .int16(try reader.integer(title(key)))
+    case .uint32: return .uint32(try reader.integer(title(key)))
+    case .int32: return .int32(try reader.integer(title(key)))
+    case .uint64: return .uint64(try reader.integer(title(key)))
+    case .int64: return .int64(try reader.integer(title(key)))
+    case .float32: return .float32(Float(bitPattern: try reader.integer(title(key))))
+    case .float64: return .float64(Double(bitPattern: try reader.integer(title(key))))
     case .bool:
       let start = reader.fileOffset
-      return .bool(try truth(try reader.integer(what), of: what, at: start))
-    case .string: return .string(try reader.string(reader.length("length of \(what)"), what))
-    case .array: return try readArray(&reader, of: what)
+      return .bool(try truth(try reader.integer(title(key)), of: key, at: start))
+    case .string: return .string(try reader.string(reader.length("length of \(title(key))"), title(key)))
+    case .array: return try readArray(&reader, of: key)
     }
   }
 
-  private static func truth(_ byte: UInt8, of what: String, at offset: Int) throws(FileError) -> Bool {
+  private static func truth(_ byte: UInt8, of key: String, at offset: Int) throws(FileError) -> Bool {
     guard byte <= 1 else {
-      throw FileError(.malformed, "\(what) is a bool of \(byte), allowed 0 and 1", offset: offset)
+      throw FileError(.malformed, "\(title(key)) is a bool of \(byte), allowed 0 and 1", offset: offset)
     }
     return byte == 1
   }
 
-  private static func readArray(_ reader: inout ByteReader, of what: String) throws(FileError) -> MetadataValue {
+  private static func readArray(_ reader: inout ByteReader, of key: String) throws(FileError) -> MetadataValue {
     let start = reader.fileOffset
-    let type = try readType(&reader, of: what)
+    let type = try readType(&reader, of: key)
+    let what = title(key)
     guard type != .array else {
       throw FileError(.malformed, "\(what) is an array of arrays, allowed an array of plain values", offset: start)
     }
@@ -88,8 +92,9 @@ extension GGUF {
     case .bool:
       let start = reader.fileOffset
       var values: [Bool] = []
+      values.reserveCapacity(count)
       for (index, byte) in try reader.integers(count, what, as: UInt8.self).enumerated() {
-        values.append(try truth(byte, of: what, at: start + index))
+        values.append(try truth(byte, of: key, at: start + index))
       }
       return .bools(values)
     case .string, .array: return .strings(try reader.strings(count, what))

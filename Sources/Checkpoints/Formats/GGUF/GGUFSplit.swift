@@ -53,6 +53,7 @@ extension GGUF {
       }
       var joined = checkpoint
       for number in 1..<count { try join("\(stem)\(ending(number))", number: number, to: &joined) }
+      try checkNames(of: joined)
       let found = joined.names.count + joined.unreadable.count
       guard tensors == nil || tensors == found else {
         throw FileError(.mismatch, "\(found) tensors in \(count) files, \(Self.tensorsKey) says \(tensors ?? 0)")

@@ -67,12 +67,10 @@ extension GGUF {
       throw FileError(.truncated, "data begins at \(base), the file ends at \(file.count)", offset: headerEnd)
     }
     let bytes = Bytes(file)
-    var names: Set<String> = []
     var expected = 0
     var end = headerEnd
     for entry in entries {
       do throws(FileError) {
-        guard names.insert(entry.name).inserted else { throw FileError(.malformed, "two tensors have this name") }
         try check(entry.dataOffset, expected: expected, alignment: alignment)
         guard entry.byteCount <= file.count - base - expected else {
           throw FileError(
@@ -90,7 +88,19 @@ extension GGUF {
         throw error.located(offset: entry.offset, tensor: entry.name)
       }
     }
+    try checkNames(of: checkpoint)
     try checkEnd(of: file, after: end, alignment: alignment)
+  }
+
+  /// Throws when a tensor that is not read has the name of another; those that are read have been checked.
+  static func checkNames(of checkpoint: Checkpoint) throws(FileError) {
+    var names: Set<String> = []
+    for entry in checkpoint.unreadable {
+      guard let name = entry.tensor else { continue }
+      guard names.insert(name).inserted, checkpoint[name] == nil else {
+        throw FileError(.malformed, "two tensors have this name", file: entry.file, offset: entry.offset, tensor: name)
+      }
+    }
   }
 
   private static func check(_ offset: UInt64, expected: Int, alignment: Int) throws(FileError) {
