@@ -100,12 +100,15 @@ def make_types():
 def make_views():
     base = numbers(4, 6)
     shared = numbers(8)
+    attribute, parameter = numbers(2, seed=3), torch.nn.Parameter(numbers(3, seed=4))
+    attribute.note = parameter.note = "wraps the tensor once more"
     views = {
         "transposed": base.t(), "columns": base[:, 1::2], "row": base[2], "rows": base[1:3], "whole": base,
         "permuted": numbers(2, 3, 4, dtype=torch.float16).permute(2, 0, 1), "tied": shared, "tied_again": shared,
         "tied_slice": shared[2:5], "one_row": numbers(5, 3).t()[1:2], "expanded": numbers(3, 1).expand(3, 4),
         "reversed_diagonal": numbers(3, 3).diagonal(), "windows": torch.arange(5.).unfold(0, 3, 1),
         "complex": torch.tensor([[1 + 2j, 3j], [4, 5 - 1j]]).t(), "offset_scalar": base[3, 4], "none": base[:, :0],
+        "attribute": attribute, "parameter": parameter,
         "bytes": torch.arange(12, dtype=torch.uint8).reshape(3, 4).t()}
     file = "views.pt"
     expect(file, torch.load(save(views, file), weights_only=True))

@@ -45,6 +45,8 @@ struct Pickle {
   var nodes: [Node] = []
   /// The value of the whole pickle.
   var root = Value.none
+  /// Where it begins in the file, or 0 when it is compressed.
+  var offset = 0
   /// How many bytes the pickle has.
   var byteCount = 0
 }

@@ -21,6 +21,7 @@ struct PickleMachine {
     self.reader = reader
     start = reader.offset
     opcodeOffset = reader.fileOffset
+    pickle.offset = reader.fileOffset
   }
 
   /// Reads one pickle and moves the reader behind it.

@@ -11,7 +11,9 @@ struct PyTorchArchive {
     guard let root = roots.first else { throw Self.otherKind(zip) }
     guard roots.count == 1 else {
       let names = roots.prefix(3).map { "'\(escaped($0 + Self.pickleName))'" }.joined(separator: ", ")
-      throw FileError(.malformed, "\(roots.count) pickles, \(names), allowed one")
+      throw FileError(
+        .malformed, "\(roots.count) pickles, \(names), allowed one",
+        offset: zip[roots[1] + Self.pickleName]?.headerOffset)
     }
     self.root = root
     isTorchScript = zip[root + "constants.pkl"] != nil
@@ -72,7 +74,11 @@ struct PyTorchArchive {
       throw FileError(.malformed, "\(entry.size) bytes of metadata, allowed \(Limits.json)", offset: entry.dataOffset)
     }
     let base = entry.method == .stored ? entry.dataOffset : 0
-    return try Metadata(json: JSONValue(parsing: zip.bytes(of: entry).load(), base: base))
+    do throws(FileError) {
+      return try Metadata(json: JSONValue(parsing: zip.bytes(of: entry).load(), base: base))
+    } catch {
+      throw error.located(offset: entry.dataOffset)
+    }
   }
 
   /// What a zip archive without a `data.pkl` is.

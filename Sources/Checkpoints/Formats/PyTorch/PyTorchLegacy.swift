@@ -44,17 +44,17 @@ struct PyTorchLegacy {
 
 /// The storages of a legacy file, by their keys.
 struct LegacyStorages: PyTorchStorages {
-  private var storages: [String: (type: String, bytes: Bytes)] = [:]
+  private var storages: [String: Bytes] = [:]
 
   /// Finds where each storage begins: their order is in the list of keys, their types in the object.
   init(_ reader: inout ByteReader, _ object: Pickle) throws(FileError) {
-    var types: [String: PyTorchDType] = [:]
+    var references: [String: PyTorchStorage] = [:]
     for (index, node) in object.nodes.enumerated() where node.kind == .persistent {
       let storage = try PyTorchStorage(.node(index), of: object)
-      let known = types.updateValue(storage.type, forKey: storage.key)
-      guard known == nil || known?.storage == storage.type.storage else {
+      guard let known = references.updateValue(storage, forKey: storage.key) else { continue }
+      guard known.type.storage == storage.type.storage, known.count == storage.count else {
         throw FileError(
-          .malformed, "storage '\(escaped(storage.key))' has two types, allowed one", offset: node.offset)
+          .malformed, "storage '\(escaped(storage.key))' has two types or sizes, allowed one", offset: node.offset)
       }
     }
     let list = try PickleMachine.read(&reader)
@@ -62,13 +62,18 @@ struct LegacyStorages: PyTorchStorages {
       throw reader.error(.malformed, "list of storages is \(list.describe(list.root))")
     }
     for value in keys {
-      guard let key = list.text(value), let type = types[key] else {
+      let offset = reader.fileOffset
+      guard let key = list.text(value), let storage = references[key] else {
         throw reader.error(.malformed, "storage '\(escaped(list.text(value) ?? "?"))' is of no tensor")
       }
-      let count = try reader.length("storage '\(escaped(key))'", unit: type.size)
-      let bytes = try reader.slice(count * type.size, "storage '\(escaped(key))'")
-      guard storages.updateValue((type.storage, bytes), forKey: key) == nil else {
-        throw reader.error(.malformed, "storage '\(escaped(key))' is listed twice")
+      let count = try reader.length("storage '\(escaped(key))'", unit: storage.type.size)
+      guard count == storage.count else {
+        throw FileError(
+          .malformed, "storage '\(escaped(key))' has \(count) elements, its tensors say \(storage.count)", offset: offset)
+      }
+      let bytes = try reader.slice(storage.byteCount, "storage '\(escaped(key))'")
+      guard storages.updateValue(bytes, forKey: key) == nil else {
+        throw FileError(.malformed, "storage '\(escaped(key))' is listed twice", offset: offset)
       }
     }
   }
@@ -77,6 +82,6 @@ struct LegacyStorages: PyTorchStorages {
     guard let found = storages[storage.key] else {
       throw FileError(.malformed, "storage '\(escaped(storage.key))' is not in the file")
     }
-    return found.bytes
+    return found
   }
 }

@@ -37,7 +37,7 @@ struct PyTorchReader {
     guard holdsTensors || isEmptyDict(pickle.root) else {
       throw FileError(
         .malformed, "no tensors: the file holds \(pickle.describe(pickle.root))",
-        offset: pickle.node(pickle.root)?.offset)
+        offset: pickle.node(pickle.root)?.offset ?? pickle.offset)
     }
     if !model.path.isEmpty {
       checkpoint.notes.append("tensors are in '\(escaped(model.path.joined(separator: ".")))'")

@@ -38,14 +38,16 @@ struct PyTorchStorage {
     self.count = count
     isMeta = location == "meta"
     byteCount = bytes
-    if parts.count > 5, parts[5] != .none { view = try Self.view(parts[5], of: pickle, count: count) }
+    if parts.count > 5, parts[5] != .none { view = try Self.view(parts[5], of: pickle, count: count, at: node.offset) }
   }
 
   /// (key, offset, size): a part of a storage, as PyTorch before 0.4 shared them.
-  private static func view(_ value: Pickle.Value, of pickle: Pickle, count: Int) throws(FileError) -> Range<Int> {
+  private static func view(
+    _ value: Pickle.Value, of pickle: Pickle, count: Int, at position: Int
+  ) throws(FileError) -> Range<Int> {
     guard let parts = pickle.elements(value), parts.count == 3, let offset = pickle.integer(parts[1]),
       let size = pickle.integer(parts[2]), offset >= 0, size >= 0, offset <= count, size <= count - offset
-    else { throw FileError(.malformed, "view of a storage of \(count) elements does not fit it") }
+    else { throw FileError(.malformed, "view of a storage of \(count) elements does not fit it", offset: position) }
     return offset..<(offset + size)
   }
 }
