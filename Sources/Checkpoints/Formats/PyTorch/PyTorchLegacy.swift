@@ -69,7 +69,8 @@ struct LegacyStorages: PyTorchStorages {
       let count = try reader.length("storage '\(escaped(key))'", unit: storage.type.size)
       guard count == storage.count else {
         throw FileError(
-          .malformed, "storage '\(escaped(key))' has \(count) elements, its tensors say \(storage.count)", offset: offset)
+          .malformed, "storage '\(escaped(key))' has \(count) elements, its tensors say \(storage.count)",
+          offset: offset)
       }
       let bytes = try reader.slice(storage.byteCount, "storage '\(escaped(key))'")
       guard storages.updateValue(bytes, forKey: key) == nil else {
