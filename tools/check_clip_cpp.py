@@ -21,11 +21,13 @@ CONFIG = {
     "vision_cfg": {"image_size": 224, "layers": 12, "width": 64, "head_width": 32, "patch_size": 32},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 12},
 }
+# clip_cpp 0.5.0 takes the first channel's mean and deviation for all three.
+PREPROCESSING = {**tiny.CLIP_PREPROCESSING, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 IDS = [49406, 320, 1125, 539, 320, 2368, 49407]  # "a photo of a cat"
 CLIENT = """
 import json, sys
 from clip_cpp import Clip
-model = Clip(sys.argv[1], verbosity=0)
+model = Clip(sys.argv[1], verbosity=1)
 ids = model.tokenize("a photo of a cat")
 print(json.dumps([ids, model.encode_text(ids), model.load_preprocess_encode_image(sys.argv[2])]))
 """
@@ -37,11 +39,10 @@ def make_source(folder):
     model = tiny.open_clip_model(CONFIG, 7)
     save_file(model.state_dict(), folder / "model.safetensors")
     (folder / "open_clip_config.json").write_text(
-        json.dumps({"model_cfg": CONFIG, "preprocess_cfg": tiny.CLIP_PREPROCESSING}))
+        json.dumps({"model_cfg": CONFIG, "preprocess_cfg": PREPROCESSING}))
     pixels = np.random.Generator(np.random.PCG64(3)).integers(0, 256, (224, 224, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(folder / "image.png")
-    mean, std = (np.float32(tiny.CLIP_PREPROCESSING[key]) for key in ("mean", "std"))
-    image = torch.from_numpy(((pixels.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1)[None])
+    image = torch.from_numpy(((pixels.astype(np.float32) / 255 - 0.5) / 0.25).transpose(2, 0, 1)[None])
     ids = torch.zeros(1, 77, dtype=torch.long)
     ids[0, :len(IDS)] = torch.tensor(IDS)
     with torch.no_grad():
