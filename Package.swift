@@ -55,7 +55,7 @@ let package = Package(
     .testTarget(
       name: "CLIPModelsTests", dependencies: ["CLIPModels", "TestSupport"], swiftSettings: settings),
     .testTarget(
-      name: "clipkitTests", dependencies: ["clipkit", "TestSupport"], swiftSettings: settings),
+      name: "clipkitTests", dependencies: ["clipkit", "CLIPModels", "TestSupport"], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c2x

@@ -28,7 +28,8 @@ struct ClipKit: ParsableCommand {
     } catch let error as FileError {
       Process.fail(error, asJSON: CommandLine.arguments.contains("--json"))
     } catch {
-      exit(withError: error)
+      Output.makeRoomForHelp()
+      Process.end(with: fullMessage(for: error), code: exitCode(for: error).rawValue)
     }
   }
 }

@@ -57,6 +57,22 @@ package final class Clipkit {
     self.process = process
   }
 
+  #if os(Linux)
+    /// Waits until the process has opened a file of that name; false when it ends, or after 10 seconds.
+    package func waitUntilOpen(_ name: String) -> Bool {
+      for _ in 0..<10_000 {
+        let descriptors = "/proc/\(process)/fd"
+        for entry in (try? OutputDirectory.entries(of: descriptors)) ?? [] {
+          guard let target = realpath("\(descriptors)/\(entry)", nil) else { continue }
+          defer { free(target) }
+          if lastComponent(of: String(cString: target)) == name { return true }
+        }
+        usleep(1000)
+      }
+      return false
+    }
+  #endif
+
   /// Waits for the end.
   package func wait() throws -> ClipkitRun {
     var status: Int32 = 0

@@ -54,15 +54,20 @@ struct Workplace {
   func mode(_ name: String) throws -> Int { try status(name)[2] & 0o7777 }
 }
 
-/// A file whose conversion takes long enough to be met halfway: one tensor of `megabytes` MiB, zeros on no disk block.
-func writeLarge(_ path: String, megabytes: Int) throws {
-  let size = megabytes << 20
-  let header = Array(
-    #"{"t":{"dtype":"F32","shape":[\#(size / 4)],"data_offsets":[0,\#(size)]}}"#.utf8)
-  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+/// A file whose conversion takes long enough to be met halfway: `tensors` tensors of equal size, zeros on no disk block.
+func writeLarge(_ path: String, megabytes: Int, tensors: Int = 1) throws {
+  let size = (megabytes << 20) / tensors
+  let entries = (0..<tensors).map {
+    #""t\#($0)":{"dtype":"F32","shape":[\#(size / 4)],"data_offsets":[\#($0 * size),\#(($0 + 1) * size)]}"#
+  }
+  try writeSparse(path, head: safetensors("{\(entries.joined(separator: ","))}", data: []), zeros: tensors * size)
+}
+
+/// A file of some bytes and then zeros on no disk block.
+func writeSparse(_ path: String, head: [UInt8], zeros: Int) throws {
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
   guard descriptor >= 0 else { throw FileError(.io, "cannot create", file: path) }
   defer { close(descriptor) }
-  let start = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> ($0 * 8)) } + header
-  guard write(descriptor, start, start.count) == start.count, ftruncate(descriptor, off_t(start.count + size)) == 0
+  guard write(descriptor, head, head.count) == head.count, ftruncate(descriptor, off_t(head.count + zeros)) == 0
   else { throw FileError(.io, "cannot write", file: path) }
 }

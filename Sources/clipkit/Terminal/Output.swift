@@ -26,6 +26,14 @@ enum Output {
     return String(cString: term) != "dumb"
   }
 
+  /// States a width that help can be laid out in: ArgumentParser traps in fewer than 27 columns.
+  static func makeRoomForHelp() {
+    var size = winsize()
+    let stated = getenv("COLUMNS").flatMap { Int(String(cString: $0)) } ?? 0
+    let width = stated <= 0 && ioctl(1, UInt(TIOCGWINSZ), &size) == 0 ? Int(size.ws_col) : stated
+    if width > 0 { setenv("COLUMNS", "\(min(max(40, width), 1000))", 1) }
+  }
+
   /// Whether stderr may be coloured.
   static var colorsErrors: Bool { isTerminal(2) && getenv("NO_COLOR") == nil }
 

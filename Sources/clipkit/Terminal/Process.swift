@@ -38,6 +38,12 @@ enum Process {
 
   nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
 
+  /// Prints help, or what is wrong with the arguments, and ends the process.
+  static func end(with text: String, code: Int32) -> Never {
+    if !text.isEmpty { code == 0 ? Output.write(text + "\n") : Output.writeError(text + "\n") }
+    exit(code)
+  }
+
   /// Prints an error in one line, and as JSON where that was asked for, and ends the process.
   static func fail(_ error: FileError, asJSON: Bool) -> Never {
     InterruptCleanup.waitIfInterrupted()
