@@ -100,17 +100,17 @@ final class TemporaryFile {
     // Some file systems report a failed write only when a descriptor closes; ours must stay open for the link.
     try check(close(dup(descriptor)), "cannot close")
     var old = stat()
-    if replacing, stat(path, &old) == 0 {
-      // Not the set-user-ID bits: the new file may have another owner.
-      try check(fchmod(descriptor, old.st_mode & 0o777), "cannot set the mode")
-      if name == nil { try giveHiddenName(reportedAs: path) }
+    // Not the set-user-ID bits: the new file may have another owner.
+    if replacing, stat(path, &old) == 0 { try check(fchmod(descriptor, old.st_mode & 0o777), "cannot set the mode") }
+    if name == nil, linkUnnamed(to: path) != 0 {
+      // Only a rename replaces, and only a name can be renamed.
+      try check(replacing && errno == EEXIST ? 0 : -1, "cannot create")
+      try giveHiddenName(reportedAs: path)
     }
     if let name {
       try check(replacing ? rename(name, path) : renameWithoutReplacing(name, path), "cannot create")
       InterruptCleanup.remove(name)
       self.name = nil
-    } else {
-      try check(linkUnnamed(to: path), "cannot create")
     }
     if sync { try Self.flush(directory) }
   }
