@@ -23,7 +23,7 @@ enum Detection {
   /// What is often saved in place of a model.
   private static func impostor(_ head: [UInt8]) -> FileError? {
     let text = String(decoding: head, as: UTF8.self)
-    let start = text.drop { $0.isWhitespace }.lowercased()
+    let start = text.drop { $0.isWhitespace || $0 == "\u{FEFF}" }.lowercased()
     if text.hasPrefix("version https://git-lfs.github.com/spec/") {
       let fields = text.split(separator: "\n").dropFirst().prefix(2).joined(separator: ", ")
       return FileError(

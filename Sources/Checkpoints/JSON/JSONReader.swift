@@ -125,9 +125,18 @@ public struct JSONReader {
 
   private func utf8(_ slice: ArraySlice<UInt8>, at start: Int) throws(FileError) -> String {
     guard let string = String(validating: slice, as: UTF8.self) else {
-      throw error("JSON string is not valid UTF-8", at: base + start)
+      throw error("JSON string is not valid UTF-8", at: base + start + Self.validPrefix(bytes[start...]))
     }
     return string
+  }
+
+  /// How many bytes there are before the first that is not UTF-8.
+  private static func validPrefix(_ bytes: ArraySlice<UInt8>) -> Int {
+    var decoder = UTF8()
+    var iterator = bytes.makeIterator()
+    var count = 0
+    while case .scalarValue(let scalar) = decoder.decode(&iterator) { count += UTF8.width(scalar) }
+    return count
   }
 
   private mutating func escape() throws(FileError) -> [UInt8] {
