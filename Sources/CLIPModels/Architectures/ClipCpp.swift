@@ -45,3 +45,30 @@ extension Dialect {
     return nil
   }
 }
+
+/// What the loader of clip.cpp refuses, found by running it (clip_cpp 0.5.0).
+enum ClipCppLoader {
+  /// The numbers of tensors that it knows: 12 or 24 or 32 layers, one tower or both.
+  private static let tensorCounts: Set = [197, 200, 389, 392, 397, 520, 589, 909]
+
+  /// Why it would not load the output; empty when it will.
+  static func objections(to plan: ConversionPlan) -> [String] {
+    var objections: [String] = []
+    if !tensorCounts.contains(plan.items.count) {
+      objections.append(
+        "clip.cpp loads towers of 12, 24 or 32 layers only, known by the number of tensors: not \(plan.items.count)")
+    }
+    let isFit = plan.items.allSatisfy { item in
+      switch item.tensor.shape.count {
+      case 4: item.tensor.dtype == .f16
+      case 2: item.tensor.dtype.isBlock || item.tensor.dtype == .f16 || item.tensor.dtype == .f32
+      default: item.tensor.dtype == .f32
+      }
+    }
+    if !isFit {
+      objections.append(
+        "clip.cpp reads vectors in f32, the convolution in f16 and matrices in f32, f16 or blocks: use --dtype f16")
+    }
+    return objections
+  }
+}

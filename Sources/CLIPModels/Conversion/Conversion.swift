@@ -41,10 +41,7 @@ private struct Conversion {
     // What is dropped and what is kept unrenamed stands in the report itself.
     let told: Set = ["leftovers", "extra-tensors"]
     report.warnings += Findings(model).warnings.filter { !told.contains($0.code) }.map(\.message)
-    if dialect.name == Dialect.clipCpp.name, options.dtype == nil {
-      report.warnings.append(
-        "clip.cpp reads vectors in f32 and the convolution in f16 only: --dtype f16 writes them so")
-    }
+    if dialect.name == Dialect.clipCpp.name { report.warnings += ClipCppLoader.objections(to: plan) }
     try write(plan, source: source, model: model, dialect: dialect, report: &report)
     return report
   }

@@ -11,6 +11,8 @@ struct SelfDescription {
   func metadata(for format: any CheckpointFormat.Type, items: [ConversionPlan.Item]) throws(FileError) -> Metadata {
     var metadata = MetadataConfig.metadata(config)
     metadata["general.name"] = .string(baseName(of: sourcePath))
+    // clip.cpp's programs print a description and leave without one.
+    if dialect.name == Dialect.clipCpp.name { metadata["general.description"] = .string("written by clipkit") }
     metadata["clipkit.dialect"] = .string(dialect.name)
     metadata["clipkit.version"] = .string(options.toolVersion)
     let isGGUF = format == GGUF.self
