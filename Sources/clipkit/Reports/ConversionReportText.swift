@@ -19,6 +19,8 @@ extension ConversionReport {
     if let worst = worstRounding, let cast = worst.cast {
       text += "  worst rounding: \(scientific(cast.maxRelativeError)) relative in \(escaped(worst.name))\n"
     }
+    let zeros = casts.reduce(0) { $0 + ($1.cast?.underflows ?? 0) }
+    if zeros > 0 { text += "  too small for the type: \(counted(zeros, "value")) became zero\n" }
     text +=
       Self.list("dropped", dropped, whole: listsTensors) + Self.list("kept unrenamed", extras, whole: listsTensors)
     if listsTensors { text += table(tensors.map(Self.row), indent: "  ") }
