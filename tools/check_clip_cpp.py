@@ -1,8 +1,8 @@
 """The real clip.cpp (PyPI's clip_cpp) loads our GGUF and gives the source's embeddings.
 
 clip.cpp counts tensors to know a model, and its tokens for begin and end are CLIP's: so 12 layers and the whole
-vocabulary, but narrow. It leaves the process on what it dislikes, and therefore has one of its own. Its released version normalises every
-channel with the first one's mean and deviation, so the model's are the same in all.
+vocabulary, but narrow. It leaves the process on what it dislikes, and therefore has one of its own. Its released
+version normalises every channel with the first one's mean and deviation, so the model's are the same in all.
 """
 import importlib.util
 import json
@@ -25,7 +25,6 @@ CONFIG = {
 # clip_cpp 0.5.0 takes the first channel's mean and deviation for all three.
 PREPROCESSING = {**tiny.CLIP_PREPROCESSING, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
 IDS = [49406, 320, 1125, 539, 320, 2368, 49407]  # "a photo of a cat"
-PREPROCESSING = {**tiny.CLIP_PREPROCESSING, "mean": [0.5] * 3, "std": [0.5] * 3}
 CLIENT = """
 import json, sys
 from clip_cpp import Clip

@@ -29,7 +29,8 @@ import Testing
     ("\"a", "JSON string does not end", 2), ("\"\\x\"", "JSON: unknown escape 'x'", 2),
     ("\"\\ud800\"", "JSON: lone surrogate", 1), ("\"\\ud800\\u0041\"", "JSON: lone surrogate", 1),
     ("\"\\udc00\"", "JSON: lone surrogate", 1), ("\"\\u12g4\"", "JSON: \\u needs four hexadecimal digits", 3),
-    ("\"a\nb\"", "JSON: control character byte 0xa in a string", 2), ("{\"a\":1,\"a\":2}", "JSON: duplicate key 'a'", 7),
+    ("\"a\nb\"", "JSON: control character byte 0xa in a string", 2),
+    ("{\"a\":1,\"a\":2}", "JSON: duplicate key 'a'", 7),
     ("1 1", "JSON: 1 bytes after the value", 2),
   ])
   func badDocumentsAreRefusedWithTheirOffset(_ text: String, _ says: String, _ offset: Int) {

@@ -75,11 +75,10 @@ public struct ConversionReport: Sendable {
     }
   }
 
-  /// The tensor whose values were rounded most, relative to their size. Those that became zero are counted apart: they
-  /// lost everything, whatever the others lost.
+  /// The tensor of which a value moved furthest when it was rounded.
   public var worstRounding: Tensor? {
-    tensors.filter { ($0.cast?.maxRelativeError ?? 0) > 0 && $0.cast?.underflows == 0 }
-      .max { ($0.cast?.maxRelativeError ?? 0) < ($1.cast?.maxRelativeError ?? 0) }
+    tensors.filter { ($0.cast?.maxAbsoluteError ?? 0) > 0 }
+      .max { ($0.cast?.maxAbsoluteError ?? 0) < ($1.cast?.maxAbsoluteError ?? 0) }
   }
 
   /// How many tensors have another name than in the source.

@@ -17,7 +17,7 @@ extension ConversionReport {
     }
     text += facts.isEmpty ? "" : "  \(facts.joined(separator: ", "))\n"
     if let worst = worstRounding, let cast = worst.cast {
-      text += "  worst rounding: \(scientific(cast.maxRelativeError)) relative in \(escaped(worst.name))\n"
+      text += "  worst rounding: \(scientific(cast.maxAbsoluteError)) in \(escaped(worst.name))\n"
     }
     let zeros = casts.reduce(0) { $0 + ($1.cast?.underflows ?? 0) }
     if zeros > 0 { text += "  too small for the type: \(counted(zeros, "value")) became zero\n" }
