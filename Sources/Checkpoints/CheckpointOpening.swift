@@ -36,7 +36,10 @@ extension Checkpoint {
     var candidates = usualNames.filter(entries.contains)
     if candidates.isEmpty {
       let endings = allFormats.flatMap { $0.fileExtensions }.map { ".\($0)" }
-      candidates = entries.filter { entry in endings.contains { entry.hasSuffix($0) } }
+      // A split GGUF file is opened by its first part, which names the others.
+      candidates = entries.filter { entry in
+        endings.contains { entry.hasSuffix($0) } && !GGUF.Split.isLaterPart(entry)
+      }
     }
     guard let first = candidates.first else {
       throw FileError(.missing, "no checkpoint in this directory", file: path)

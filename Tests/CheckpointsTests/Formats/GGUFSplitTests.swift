@@ -31,6 +31,12 @@ import Testing
     #expect(try checkpoint["w4"]?.bytes.load() == Array(last.suffix(64).prefix(40)))
   }
 
+  @Test func directoryOfPartsIsOneCheckpoint() throws {
+    let directory = try copies()
+    let names = try withExtendedLifetime(directory) { try Checkpoint.open(directory.path).names }
+    #expect(names == ["w0", "w1", "w2", "w3", "w4"])
+  }
+
   @Test func missingFileIsNamed() throws {
     let directory = try copies(as: [Self.names[0], nil, Self.names[2]])
     let error = #expect(throws: FileError.self) { try read(directory.file(Self.names[0])) }

@@ -29,6 +29,15 @@ extension GGUF {
       return integer
     }
 
+    /// Whether a file's name is that of a part, `NAME-00002-of-00003.gguf`, other than the first.
+    static func isLaterPart(_ name: String) -> Bool {
+      let words = name.split(separator: "-").suffix(3)
+      guard words.count == 3, words[words.startIndex + 1] == "of", words.last?.hasSuffix(".gguf") == true,
+        let number = words.first.flatMap({ Int($0) })
+      else { return false }
+      return number > 1
+    }
+
     /// The ending of the name of the file in that place.
     private func ending(_ number: Int) -> String {
       func digits(_ value: Int) -> String {
