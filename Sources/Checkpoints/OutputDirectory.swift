@@ -124,12 +124,16 @@ public final class OutputDirectory {
     guard let stream = opendir(path) else { throw FileError.system("cannot list", path: path, reading: true) }
     defer { closedir(stream) }
     var names: [String] = []
+    errno = 0
     while let entry = readdir(stream) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
       if name != ".", name != ".." { names.append(name) }
+      errno = 0
     }
+    // Half a list would hide files that must not be replaced.
+    guard errno == 0 else { throw FileError.system("cannot list", path: path, reading: true) }
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 

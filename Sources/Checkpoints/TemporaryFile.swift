@@ -37,7 +37,7 @@ final class TemporaryFile {
   static func lock(_ descriptor: Int32, name: String) -> Bool {
     flock(descriptor, LOCK_EX)
     var info = stat()
-    guard fstat(descriptor, &info) == 0, FileIdentity(path: name) != FileIdentity(info) else { return true }
+    guard lstat(name, &info) != 0, errno == ENOENT else { return true }
     InterruptCleanup.remove(name)
     close(descriptor)
     return false
