@@ -11,16 +11,20 @@ struct Convert: ParsableCommand {
       report says what was renamed, dropped and cast. Nothing is written when anything fails.
       """)
 
-  @Argument(help: "A model file, a shards' index, or a directory.")
+  @Argument(help: "A model file, a shards' index, or a directory.", completion: .file())
   var input: String
 
-  @Argument(help: "The file to write, or with --layout or --shard-size the directory.")
+  @Argument(help: "The file to write, or with --layout or --shard-size the directory.", completion: .file())
   var output: String
 
-  @Option(help: "The output's format: \(allFormats.map { $0.name }.joined(separator: ", ")).")
+  @Option(
+    help: "The output's format: \(allFormats.map { $0.name }.joined(separator: ", ")).",
+    completion: .list(allFormats.map { $0.name }))
   var format: String?
 
-  @Option(help: "The output's tensor names: \(Dialect.writableNames.joined(separator: ", ")).")
+  @Option(
+    help: "The output's tensor names: \(Dialect.writableNames.joined(separator: ", ")).",
+    completion: .list(Dialect.writableNames))
   var dialect: String?
 
   @Option(help: "The type of floating-point tensors: keep, \(TargetType.names).")

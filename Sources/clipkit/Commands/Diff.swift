@@ -10,10 +10,10 @@ struct Diff: ParsableCommand {
       another shape, or differs by more than the tolerance.
       """)
 
-  @Argument(help: "The first model.")
+  @Argument(help: "The first model.", completion: .file())
   var a: String
 
-  @Argument(help: "The second model.")
+  @Argument(help: "The second model.", completion: .file())
   var b: String
 
   @Option(help: ArgumentHelp("The largest absolute difference that counts as equal.", valueName: "x"))

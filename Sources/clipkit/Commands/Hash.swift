@@ -10,10 +10,12 @@ struct Hash: ParsableCommand {
       the output as a manifest, and check a model against it with --check.
       """)
 
-  @Argument(help: "A model file, a shards' index, or a directory.")
+  @Argument(help: "A model file, a shards' index, or a directory.", completion: .file())
   var path: String
 
-  @Option(help: ArgumentHelp("Compare with a manifest; exit code 1 when anything differs.", valueName: "manifest"))
+  @Option(
+    help: ArgumentHelp("Compare with a manifest; exit code 1 when anything differs.", valueName: "manifest"),
+    completion: .file())
   var check: String?
 
   @Option(help: "Threads; all cores by default.")

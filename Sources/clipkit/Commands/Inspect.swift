@@ -10,7 +10,7 @@ struct Inspect: ParsableCommand {
       nothing states, swapped layers, missing tensors, leftovers. Reads the header only, unless --statistics is given.
       """)
 
-  @Argument(help: "A model file, a shards' index, or a directory.")
+  @Argument(help: "A model file, a shards' index, or a directory.", completion: .file())
   var path: String
 
   @Flag(help: "List every tensor.")

@@ -19,7 +19,8 @@ struct ReadingOptions: ParsableArguments {
 struct ConfigArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Take the config from this file (Hugging Face's config.json or open_clip's).", valueName: "file"))
+      "Take the config from this file (Hugging Face's config.json or open_clip's).", valueName: "file"),
+    completion: .file())
   var config: String?
 
   @Option(help: "Whose conventions hold for what nothing else states: \(names(Conventions.self)).")
