@@ -17,6 +17,8 @@ public struct CLIPModel: Sendable {
   /// What does not fit: missing tensors, wrong shapes, side-cars that contradict the tensors.
   public let problems: [FileError]
   let mapping: CanonicalMapping
+  /// The config files that were read: inputs, which no output may replace.
+  let configFiles: [FileIdentity]
 
   /// Recognises the model in a checkpoint; nil when no dialect names its tensors.
   ///
@@ -41,6 +43,7 @@ public struct CLIPModel: Sendable {
     self.dialect = dialect
     self.mapping = mapping
     config = resolver.config
+    configFiles = resolver.files
     notes = prefixNotes + resolver.notes
     problems = mapping.problems + resolver.conflicts + Self.check(mapping.canonical, resolver.config)
   }

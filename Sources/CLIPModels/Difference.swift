@@ -43,10 +43,7 @@ public struct ModelDifference: Sendable {
       a[name].flatMap { first in b[name].map { (name: name, a: first, b: $0) } }
     }
     let total = pairs.reduce(0) { $0 + $1.a.bytes.count }
-    let largestFirst = pairs.indices.sorted { (pairs[$1].a.bytes.count, $0) < (pairs[$0].a.bytes.count, $1) }
-    let compared = try parallelMap(pairs.count, threads: threads ?? processorCount) {
-      (position) throws(FileError) -> (Int, Entry) in
-      let index = largestFirst[position]
+    entries = try parallelMap(over: pairs.map(\.a), threads: threads) { (index) throws(FileError) -> Entry in
       let pair = pairs[index]
       var entry = Entry(name: pair.name, shape: pair.a.shape, dtypes: (pair.a.dtype, pair.b.dtype))
       if pair.a.shape == pair.b.shape {
@@ -59,9 +56,8 @@ public struct ModelDifference: Sendable {
         entry.otherShape = pair.b.shape
       }
       onProgress?(pair.a.bytes.count, total)
-      return (index, entry)
+      return entry
     }
-    entries = compared.sorted { $0.0 < $1.0 }.map(\.1)
   }
 }
 

@@ -32,7 +32,8 @@ public struct Findings: Sendable {
     if !model.mapping.extras.isEmpty {
       add("extra-tensors", "tensors that dialect \(model.dialect.name) does not name: \(list(model.mapping.extras))")
     }
-    for problem in model.problems { add("inconsistent", problem.description) }
+    for problem in model.problems.prefix(20) { add("inconsistent", problem.description) }
+    if model.problems.count > 20 { add("inconsistent", "and \(model.problems.count - 20) more of this kind") }
   }
 
   private mutating func add(_ code: String, _ message: String) {

@@ -73,7 +73,7 @@ public struct Inspection: Sendable {
   {
     let entries = entries
     let total = checkpoint.byteCount
-    let statistics = try parallelMap(entries.count, threads: threads ?? processorCount) {
+    let statistics = try parallelMap(over: entries.map(\.tensor), threads: threads) {
       (index) throws(FileError) -> TensorStatistics in
       do throws(FileError) {
         let statistics = try TensorStatistics(entries[index].tensor)

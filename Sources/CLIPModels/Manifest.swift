@@ -43,23 +43,16 @@ public struct Manifest: Sendable, Equatable {
     if let error = checkpoint.unreadable.first { throw error }
     let named = checkpoint.sortedNames.compactMap { name in checkpoint[name].map { (name: name, tensor: $0) } }
     let total = checkpoint.byteCount
-    // The largest first, so that no thread is left with it at the end.
-    let largestFirst = named.indices.sorted {
-      (named[$1].tensor.bytes.count, $0) < (named[$0].tensor.bytes.count, $1)
-    }
-    let hashed = try parallelMap(named.count, threads: threads ?? processorCount) {
-      (position) throws(FileError) -> (Int, Entry) in
-      let index = largestFirst[position]
+    entries = try parallelMap(over: named.map(\.tensor), threads: threads) { (index) throws(FileError) -> Entry in
       let (name, tensor) = named[index]
       do throws(FileError) {
         let hash = SHA256.hex(try SHA256.hash(of: tensor.bytes))
         onProgress?(tensor.bytes.count, total)
-        return (index, Entry(name: name, dtype: tensor.dtype.rawValue, shape: tensor.shape, hash: hash))
+        return Entry(name: name, dtype: tensor.dtype.rawValue, shape: tensor.shape, hash: hash)
       } catch {
         throw error.located(tensor: name)
       }
     }
-    entries = hashed.sorted { $0.0 < $1.0 }.map(\.1)
     let all = SHA256()
     for entry in entries { Array((entry.line + "\n").utf8).withUnsafeBytes { all.update($0) } }
     modelHash = SHA256.hex(try all.finalize())

@@ -73,6 +73,7 @@ extension Checkpoint {
 
     func open(options: ReadOptions) throws(FileError) -> Checkpoint {
       var names: [String] = []
+      var seen: Set<String> = []
       for tensor in weightMap.keys {
         guard let shard = weightMap[tensor]?.string else {
           throw FileError(.malformed, "shard is not a file name", tensor: tensor)
@@ -80,7 +81,7 @@ extension Checkpoint {
         guard !shard.isEmpty, !shard.contains("/"), !shard.utf8.contains(0), shard != "..", shard != "." else {
           throw FileError(.malformed, "shard '\(escaped(shard))' is not a plain file name", tensor: tensor)
         }
-        if !names.contains(shard) { names.append(shard) }
+        if seen.insert(shard).inserted { names.append(shard) }
         guard names.count <= 10_000 else { throw FileError(.malformed, "more than 10000 shards") }
       }
       return try merge(names.sorted(), options: options)
@@ -96,18 +97,18 @@ extension Checkpoint {
         merged.files += shard.files
         merged.unreadable += shard.unreadable
         merged.notes += shard.notes.map { "\(name): \($0)" }
-        for tensor in shard.names {
-          guard let owner = weightMap[tensor]?.string, let value = shard[tensor] else {
+        for tensor in shard.names + shard.unreadable.compactMap(\.tensor) {
+          guard let owner = weightMap[tensor]?.string else {
             throw FileError(.mismatch, "shard '\(name)' holds a tensor that the index does not list", tensor: tensor)
           }
           guard owner == name else {
             throw FileError(.mismatch, "in shard '\(name)', the index says '\(owner)'", tensor: tensor)
           }
-          try merged.add(value, named: tensor)
+          if let value = shard[tensor] { try merged.add(value, named: tensor) }
         }
       }
-      for tensor in weightMap.keys
-      where merged[tensor] == nil && !merged.unreadable.contains(where: { $0.tensor == tensor }) {
+      let unreadable = Set(merged.unreadable.compactMap(\.tensor))
+      for tensor in weightMap.keys where merged[tensor] == nil && !unreadable.contains(tensor) {
         throw FileError(
           .mismatch, "not in shard '\(weightMap[tensor]?.string ?? "")', which the index names", tensor: tensor)
       }

@@ -56,3 +56,24 @@ public func parallelMap<Result: Sendable>(
   }
   return results.withLock { $0.compactMap(\.self) }
 }
+
+/// The results of `body` for each tensor, in order, computed on up to `threads` threads.
+///
+/// The largest are begun first, so that no thread is left with one at the end; those that must be loaded whole to be
+/// read come last and one at a time, so that memory holds one such tensor at most.
+public func parallelMap<Result: Sendable>(
+  over tensors: [Tensor], threads: Int? = nil, _ body: @Sendable (Int) throws(FileError) -> Result
+) throws(FileError) -> [Result] {
+  let largestFirst = tensors.indices.sorted {
+    (tensors[$1].bytes.count, $0) < (tensors[$0].bytes.count, $1)
+  }
+  var results = [Result?](repeating: nil, count: tensors.count)
+  for loadsWhole in [false, true] {
+    let group = largestFirst.filter { tensors[$0].bytes.loadsWhole == loadsWhole }
+    let found = try parallelMap(group.count, threads: loadsWhole ? 1 : threads ?? processorCount) {
+      (position) throws(FileError) -> Result in try body(group[position])
+    }
+    for (index, result) in zip(group, found) { results[index] = result }
+  }
+  return results.compactMap(\.self)
+}

@@ -56,11 +56,16 @@ public final class StridedBytes: ByteSource {
   }
 
   /// Neighbours in the view are far apart in the base.
-  public var loadsWhole: Bool { true }
+  public var loadsWhole: Bool { !isSparse }
+
+  /// Whether the view reaches over much more than it takes, a column of a large matrix say: then its elements are read
+  /// one by one, so that memory follows the view and not its reach.
+  private var isSparse: Bool { base.count > 16 << 20 && base.count / 4 > count }
 
   /// Gathers the elements that the range touches.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
     guard !buffer.isEmpty else { return }
+    guard !isSparse else { return try gatherSparsely(at: offset, into: buffer) }
     // Mutex.withLock does not carry typed errors through a closure that captures inout state: load outside.
     let cached = loaded.withLock { $0 }
     let storage = if let cached { cached } else { try base.load() }
@@ -80,6 +85,22 @@ public final class StridedBytes: ByteSource {
       storage.withUnsafeBytes { copyElements(first..<end, from: $0, to: whole) }
       let skip = offset - first * elementSize
       buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: whole[skip..<(skip + buffer.count)]))
+    }
+  }
+
+  private func gatherSparsely(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
+    var done = 0
+    while done < buffer.count {
+      let (element, skip) = (offset + done).quotientAndRemainder(dividingBy: elementSize)
+      let length = min(elementSize - skip, buffer.count - done)
+      var (rest, position) = (element, 0)
+      for dimension in shape.indices.reversed() {
+        position += rest % shape[dimension] * strides[dimension]
+        rest /= shape[dimension]
+      }
+      let target = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<(done + length)])
+      try base.read(at: position * elementSize + skip, into: target)
+      done += length
     }
   }
 

@@ -46,7 +46,12 @@ public struct Tensor: Sendable {
       throw FileError(
         .mismatch, "cannot concatenate \(part.dtype) \(part.shape) to \(first.dtype) \(first.shape)")
     }
-    let rows = parts.reduce(0) { $0 + ($1.shape.first ?? 0) }
+    var rows = 0
+    for part in parts {
+      let (sum, overflow) = rows.addingReportingOverflow(part.shape.first ?? 0)
+      guard !overflow else { throw FileError(.malformed, "rows of \(parts.map(\.shape)) overflow") }
+      rows = sum
+    }
     try self.init(
       dtype: first.dtype, shape: [rows] + first.shape.dropFirst(),
       bytes: Bytes(concatenating: parts.map(\.bytes)))

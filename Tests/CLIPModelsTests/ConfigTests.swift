@@ -66,7 +66,7 @@ import Testing
     let error = #expect(throws: FileError.self) {
       try convert(directory.file("bare.safetensors"), to: directory.file("out.gguf"), options: options)
     }
-    #expect(error?.kind == .mismatch)
+    #expect(error?.kind == .mismatch || error?.kind == .malformed)
   }
 
   @Test(arguments: [

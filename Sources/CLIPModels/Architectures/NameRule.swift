@@ -26,7 +26,9 @@ package struct NameTemplate: Sendable {
     for (position, piece) in pieces.enumerated() {
       if position > 0 {
         let digits = rest.prefix { (0x30...0x39).contains($0) }
-        guard let number = Int(String(decoding: digits, as: UTF8.self)), digits.count == 1 || digits.first != 0x30
+        // Five digits are more blocks than any model has, and keep sums of them far from overflow.
+        guard digits.count <= 5, let number = Int(String(decoding: digits, as: UTF8.self)),
+          digits.count == 1 || digits.first != 0x30
         else { return nil }
         numbers.append(number)
         rest = rest.dropFirst(digits.count)

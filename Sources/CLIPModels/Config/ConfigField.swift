@@ -55,6 +55,9 @@ public enum ConfigField: String, Sendable, CaseIterable {
   /// How the picture meets the square: shortest, longest or squash.
   case imageResizeMode = "image.resize_mode"
 
+  /// The largest whole number that a fact may be: sums and products of a few stay far from overflow.
+  static let largest = 1 << 24
+
   var isAboutImages: Bool { rawValue.hasPrefix("vision.") || rawValue.hasPrefix("image.") }
   var isAboutText: Bool { rawValue.hasPrefix("text.") }
 

@@ -21,6 +21,8 @@ struct ConfigResolver {
   private(set) var conflicts: [FileError] = []
   /// What a user should know.
   private(set) var notes: [String] = []
+  /// The config files that were read.
+  private(set) var files: [FileIdentity] = []
   private let shapes: ConfigFacts
 
   init(canonical: Checkpoint, family: ModelFamily) {
@@ -30,6 +32,13 @@ struct ConfigResolver {
   }
 
   private mutating func add(_ facts: ConfigFacts, from origin: ConfigOrigin, path: String? = nil) {
+    var facts = facts
+    for (field, value) in facts {
+      guard case .integer(let number) = value, !(0...ConfigField.largest).contains(number) else { continue }
+      let message = "\(field.rawValue) is \(number), allowed 0 to \(ConfigField.largest)"
+      conflicts.append(FileError(.malformed, message, file: path))
+      facts[field] = nil
+    }
     for field in config.add(facts, from: origin) {
       guard let found = facts[field], let known = config[field], let by = config.origins[field] else { continue }
       let message = "\(field.rawValue) is \(found), but \(known) by \(by)"
@@ -64,6 +73,7 @@ struct ConfigResolver {
 
   private mutating func addFile(_ path: String, isRequired: Bool) throws(FileError) {
     let json = try JSONValue(contentsOf: path)
+    if let identity = FileIdentity(path: path) { files.append(identity) }
     let origin = ConfigOrigin.file(lastComponent(of: path))
     if let facts = HuggingFaceConfig.facts(json) {
       noteEndOfText(json)

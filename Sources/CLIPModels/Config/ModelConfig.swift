@@ -124,6 +124,7 @@ public struct ModelConfig: Sendable, Equatable {
       .visionActivation, .visionEpsilon, .visionMLPWidth, .visionLayers, .visionPatchSize,
     ]
     if isResNet, onlyTransformers.contains(field) { return false }
+    if field == .visionStages { return isResNet }
     if field.isAboutImages { return hasVision }
     return field.isAboutText ? hasText : true
   }

@@ -26,7 +26,9 @@ struct ShapeFacts {
   private func isPresent(_ name: String) -> Bool { model[name] != nil }
 
   private func size(_ name: String, _ dimension: Int) -> Int? {
-    guard let shape = model[name]?.shape, shape.indices.contains(dimension) else { return nil }
+    guard let shape = model[name]?.shape, shape.indices.contains(dimension),
+      (1...ConfigField.largest).contains(shape[dimension])
+    else { return nil }
     return shape[dimension]
   }
 

@@ -87,7 +87,8 @@ private struct Conversion {
     }
     var policy = options.policy
     // The path itself may be a shards' index.
-    policy.inputs += source.files.map(\.identity) + (FileIdentity(path: input).map { [$0] } ?? [])
+    policy.inputs +=
+      source.files.map(\.identity) + (model?.configFiles ?? []) + (FileIdentity(path: input).map { [$0] } ?? [])
     let isDirectory = options.layout != nil || options.shardSize != nil
     try isDirectory ? OutputDirectory.check(output, policy: policy) : FileWriter.check(output, policy: policy)
     var metadata = source.metadata

@@ -3,7 +3,8 @@ enum Detection {
   static func format(of file: InputFile) throws(FileError) -> any CheckpointFormat.Type {
     guard file.count > 0 else { throw FileError(.malformed, "empty file", offset: 0) }
     let head = try file.head(512)
-    if let error = impostor(head) { throw error }
+    // A header's length may look like text: only what cannot be a length is read as text.
+    if !Safetensors.looksLikeHeaderLength(head, fileSize: file.count), let error = impostor(head) { throw error }
     for format in allFormats where try format.matches(file) { return format }
     throw FileError(
       .unsupported, "not a model file: begins with \(head.prefix(8).map { hexadecimal($0) }.joined(separator: " "))",

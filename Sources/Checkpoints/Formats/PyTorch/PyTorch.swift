@@ -25,7 +25,7 @@ public enum PyTorch: CheckpointFormat {
         self = .mobile
       } else if has("ET", at: 4), head.dropFirst(6).prefix(2).allSatisfy({ (0x30...0x39).contains($0) }) {
         self = .executorch
-      } else if has("ustar", at: 257) {
+      } else if has("ustar", at: 257), head[4..<8] != [0, 0, 0, 0] {
         self = .tar
       } else if head.count >= 8, head[0] == 0x80, (2...5).contains(head[1]), head[2] != 0, head[4..<8] != [0, 0, 0, 0] {
         // Not the length of a safetensors header, whose upper bytes are zero.

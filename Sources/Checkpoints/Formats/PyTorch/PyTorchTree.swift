@@ -26,10 +26,16 @@ struct PyTorchTree {
   private func name(_ key: Pickle.Value) -> String? { pickle.text(key) ?? pickle.integer(key).map(String.init) }
 
   private func objectChildren(_ value: Pickle.Value) -> [Child]? {
-    if let call = pickle.call(value), call.path.hasPrefix("torch.jit._pickle.") {
-      // Typed containers of TorchScript: the container and its type.
-      return call.arguments.first.flatMap { children(of: $0) }
+    var value = value
+    // Typed containers of TorchScript hold the container and its type, and may hold one another. A pickle can nest
+    // them as deep as it is long; nobody does.
+    for _ in 0..<Limits.nesting {
+      guard let call = pickle.call(value), call.path.hasPrefix("torch.jit._pickle.") else { break }
+      guard let inner = call.arguments.first else { return nil }
+      value = inner
     }
+    if let call = pickle.call(value), call.path.hasPrefix("torch.jit._pickle.") { return nil }
+    if pickle.node(value)?.kind != .object { return children(of: value) }
     guard isModule(value), let state = pickle.state(value) else { return nil }
     if isScripted(value) { return children(of: state) }
     let transient = texts(pickle.member(state, "_non_persistent_buffers_set"))

@@ -13,7 +13,8 @@ public enum Safetensors: CheckpointFormat {
     return text == UInt8(ascii: "{") || looksLikeHeaderLength(head, fileSize: file.count)
   }
 
-  private static func looksLikeHeaderLength(_ head: [UInt8], fileSize: Int) -> Bool {
+  /// Whether the first eight bytes are a length that fits the file.
+  static func looksLikeHeaderLength(_ head: [UInt8], fileSize: Int) -> Bool {
     let length = head.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     return length > 1 && length <= UInt64(Limits.safetensorsHeader) && length <= UInt64(fileSize)
   }

@@ -108,6 +108,7 @@ extension Safetensors {
     func checkpoint(data: Bytes, at base: Int) throws(FileError) -> Checkpoint {
       var checkpoint = Checkpoint(format: Safetensors.name, metadata: metadata)
       var end = 0
+      var unreadable: Set<String> = []
       for entry in entries.sorted(by: { ($0.range.begin, $0.range.end) < ($1.range.begin, $1.range.end) }) {
         do throws(FileError) {
           guard entry.range.begin == end, entry.range.end >= end else {
@@ -123,6 +124,9 @@ extension Safetensors {
           if let dtype = Safetensors.dtypes.first(where: { $0.name == entry.dtype })?.dtype {
             try checkpoint.add(Tensor(dtype: dtype, shape: entry.shape, bytes: bytes), named: entry.name)
           } else {
+            guard checkpoint[entry.name] == nil, unreadable.insert(entry.name).inserted else {
+              throw FileError(.malformed, "two tensors have this name")
+            }
             checkpoint.unreadable.append(
               FileError(
                 .unsupported, "dtype '\(escaped(entry.dtype))' is not read", offset: entry.offset, tensor: entry.name))

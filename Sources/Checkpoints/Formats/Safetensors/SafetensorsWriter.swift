@@ -22,11 +22,12 @@ extension Safetensors {
   private static func header(_ tensors: [(name: String, tensor: Tensor)], metadata: Metadata) -> String {
     var header = JSONObject()
     var strings = JSONObject()
+    var metadata = metadata
+    // transformers refuses a file that does not say which framework's layout it has.
+    metadata["format"] = .string("pt")
     for key in metadata.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
       strings[key] = .string(metadata[key]?.text ?? "")
     }
-    // transformers refuses a file that does not say which framework wrote it.
-    if strings["format"] == nil { strings["format"] = "pt" }
     header["__metadata__"] = .object(strings)
     var offset = 0
     for (name, tensor) in tensors {
