@@ -48,6 +48,18 @@ public struct CLIPModel: Sendable {
     problems = mapping.problems + resolver.conflicts + Self.check(mapping.canonical, resolver.config)
   }
 
+  /// The tensors under canonical names, and those that no dialect names under their own: all that two equal models must
+  /// have alike. Buffers that conversions drop are left out.
+  /// - Throws: for a tensor that is not read, or of which a part is missing.
+  func everyTensor() throws(FileError) -> Checkpoint {
+    if let error = checkpoint.unreadable.first ?? mapping.problems.first {
+      throw error.located(file: checkpoint.files.first?.path)
+    }
+    var all = mapping.canonical
+    for name in mapping.extras { if let tensor = checkpoint[name] { try all.add(tensor, named: name) } }
+    return all
+  }
+
   /// Opens a file, a directory or an index; nil when it holds a checkpoint that is no CLIP.
   public static func open(
     _ path: String, reading: ReadOptions = ReadOptions(), options: ConfigOptions = ConfigOptions()
@@ -58,10 +70,14 @@ public struct CLIPModel: Sendable {
   /// Tensors that are missing or of another shape than the config says.
   private static func check(_ canonical: Checkpoint, _ config: ModelConfig) -> [FileError] {
     var problems: [FileError] = []
+    if let patches = canonical["visual.conv1.weight"], patches.shape.count != 4 {
+      let kind = "patch embedding of shape \(patches.shape) is a linear layer, as SigLIP 2 NaFlex has: not known"
+      problems.append(FileError(.unsupported, kind, tensor: "visual.conv1.weight"))
+    }
     for expected in CanonicalTensors(config).list {
       guard let tensor = canonical[expected.name] else {
         if expected.isRequired {
-          problems.append(FileError(.missing, "not in the checkpoint", tensor: expected.name))
+          problems.append(FileError(.mismatch, "not in the checkpoint", tensor: expected.name))
         }
         continue
       }

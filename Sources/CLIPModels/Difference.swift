@@ -69,7 +69,8 @@ public func diff(
   _ a: Checkpoint, _ b: Checkpoint, threads: Int? = nil, onProgress: (@Sendable (Int, Int) -> Void)? = nil
 ) throws(FileError) -> ModelDifference {
   if let first = try CLIPModel(a), let second = try CLIPModel(b) {
-    return try ModelDifference(first.tensors, second.tensors, threads: threads, onProgress: onProgress)
+    return try ModelDifference(
+      first.everyTensor(), second.everyTensor(), threads: threads, onProgress: onProgress)
   }
   return try ModelDifference(a, b, threads: threads, onProgress: onProgress)
 }

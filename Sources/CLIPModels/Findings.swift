@@ -17,6 +17,9 @@ public struct Findings: Sendable {
   public init(_ model: CLIPModel) {
     addUnknownFacts(model.config)
     addFileType(model)
+    if model.notes.contains(where: { $0.contains("eos_token_id 2") }) {
+      add("eos-token-2", "config.json says eos_token_id 2, as old files wrongly do")
+    }
     if model.dialect.name == Dialect.clipCpp.name {
       add("ffn-swapped", "ffn_down is the first linear layer and ffn_up the second, as clip.cpp writes them")
     }

@@ -33,7 +33,7 @@ public struct Manifest: Sendable, Equatable {
   public init(_ model: CLIPModel, threads: Int? = nil, onProgress: (@Sendable (Int, Int) -> Void)? = nil)
     throws(FileError)
   {
-    try self.init(model.tensors, threads: threads, onProgress: onProgress)
+    try self.init(model.everyTensor(), threads: threads, onProgress: onProgress)
   }
 
   /// Hashes a checkpoint's tensors under the names they have.

@@ -6,16 +6,22 @@ enum PrefixPeeling {
     "module.", "_orig_mod.", "model.", "state_dict.", "clip_model.", "clip.", "base_model.", "params/",
   ]
 
+  /// Learned scalars stand outside where only the towers are wrapped.
+  private static let unwrapped: Set = ["logit_scale", "logit_bias"]
+
   static func peel(_ checkpoint: Checkpoint) throws(FileError) -> (Checkpoint, notes: [String]) {
     var prefix = ""
     while let next = prefixes.first(where: { candidate in
-      !checkpoint.names.isEmpty && checkpoint.names.allSatisfy { $0.hasPrefix(prefix + candidate) }
+      let wrapped = checkpoint.names.count { $0.hasPrefix(prefix + candidate) }
+      return wrapped > 0 && checkpoint.names.allSatisfy { $0.hasPrefix(prefix + candidate) || unwrapped.contains($0) }
     }) {
       prefix += next
     }
     var notes: [String] = []
-    if !prefix.isEmpty { notes.append("every name begins with '\(prefix)', which is taken off") }
-    var names: [(from: String, to: String)] = checkpoint.names.map { ($0, String($0.dropFirst(prefix.count))) }
+    if !prefix.isEmpty { notes.append("names begin with '\(prefix)', which is taken off") }
+    var names: [(from: String, to: String)] = checkpoint.names.map {
+      ($0, unwrapped.contains($0) ? $0 : String($0.dropFirst(prefix.count)))
+    }
     if let tower = flatTower(Set(names.map(\.to))) {
       notes.append("names have no '\(tower)', which is added")
       names = names.map {

@@ -28,6 +28,10 @@ struct ClipKit: ParsableCommand {
     } catch let error as FileError {
       Process.fail(error, asJSON: CommandLine.arguments.contains("--json"))
     } catch {
+      if CommandLine.arguments.contains("--json"), exitCode(for: error) == .validationFailure {
+        let fields: JSONObject = ["code": "usage", "message": .string(message(for: error))]
+        Output.write(JSONValue.object(["schema": 1, "error": .object(fields)]).text(pretty: true))
+      }
       Output.makeRoomForHelp()
       Process.end(with: fullMessage(for: error), code: exitCode(for: error).rawValue)
     }

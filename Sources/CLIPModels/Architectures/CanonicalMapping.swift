@@ -65,9 +65,9 @@ struct CanonicalMapping: Sendable {
   }
 
   /// Adds a learned scalar that the file holds as metadata, because its dialect has no tensor for it.
-  mutating func addScalar(_ name: String, _ value: Float, dtype: DType) throws(FileError) {
+  mutating func addScalar(_ name: String, _ value: Double, dtype: DType) throws(FileError) {
     let bytes = withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
-    try canonical.add(Tensor(dtype: .f32, shape: [], bytes: Bytes(bytes)).cast(to: dtype), named: name)
+    try canonical.add(Tensor(dtype: .f64, shape: [], bytes: Bytes(bytes)).cast(to: dtype), named: name)
   }
 
   /// Removes tensors by canonical name; the names in the file of what went.

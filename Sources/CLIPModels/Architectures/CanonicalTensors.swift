@@ -49,8 +49,7 @@ package struct CanonicalTensors {
 
   private mutating func addVisionTransformer() {
     guard let width = config.integer(.visionWidth), let patch = config.integer(.visionPatchSize),
-      let mlpWidth = config.integer(.visionMLPWidth), let layers = config.integer(.visionLayers),
-      let embedDim = config.integer(.embedDim)
+      let mlpWidth = config.integer(.visionMLPWidth), let layers = config.integer(.visionLayers)
     else { return }
     let isCLIP = config.family == .clip
     add("visual.conv1.weight", [width, 3, patch, patch])
@@ -63,10 +62,16 @@ package struct CanonicalTensors {
     addBlocks("visual.transformer", layers, width, mlpWidth)
     addModule("visual.ln_pre", [width], isRequired: isCLIP)
     addModule("visual.ln_post", [width])
-    add("visual.proj", [width, embedDim], isRequired: isCLIP)
+    // A tower alone may end before the projection, as LLaVA's does.
+    if let embedDim = config.integer(.embedDim) {
+      if isCLIP {
+        add("visual.proj", [width, embedDim], isRequired: config.hasText)
+      } else {
+        add("visual.proj.weight", [embedDim, width], isRequired: false)
+        add("visual.proj.bias", [embedDim], isRequired: false)
+      }
+    }
     guard !isCLIP else { return }
-    add("visual.proj.weight", [embedDim, width], isRequired: false)
-    add("visual.proj.bias", [embedDim], isRequired: false)
     let pool = "visual.attn_pool"
     add("\(pool).probe", [1, 1, width])
     add("\(pool).attn.in_proj_weight", [3 * width, width])

@@ -77,10 +77,13 @@ extension Dialect {
     return dialect
   }
 
-  /// The dialect whose table names most of the tensors, or nil when none names at least two thirds of some tower.
+  /// The dialect whose table names most of the tensors, or nil when none names a third of them. Of two that name as
+  /// many, that of the family which the metadata states, or which has a bias beside its text projection.
   static func recognise(_ checkpoint: Checkpoint) -> Dialect? {
     var best: (dialect: Dialect, count: Int)?
-    for dialect in all {
+    let hasBias = checkpoint.names.contains { $0.hasSuffix("text_projection.bias") }
+    let family = checkpoint.metadata["clipkit.family"]?.string.flatMap(ModelFamily.init) ?? (hasBias ? .siglip : .clip)
+    for dialect in all.filter({ $0.family == family }) + all.filter({ $0.family != family }) {
       let count = checkpoint.names.count { dialect.canonical($0) != nil }
       guard count > (best?.count ?? 0), dialect.accepts(checkpoint) else { continue }
       best = (dialect, count)

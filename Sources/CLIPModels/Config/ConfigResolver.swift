@@ -51,7 +51,11 @@ struct ConfigResolver {
   mutating func resolve(
     checkpoint: Checkpoint, directory: String, isOpenAIRelease: Bool, options: ConfigOptions
   ) throws(FileError) {
-    if let file = options.file { try addFile(file, isRequired: true) }
+    if let file = options.file {
+      try addFile(file, isRequired: true)
+      let path = "\(CLIPModels.directory(of: file))/preprocessor_config.json"
+      if FileIdentity(path: path) != nil { try addFile(path, isRequired: false) }
+    }
     add(MetadataConfig.facts(checkpoint.metadata), from: .metadata)
     if options.file == nil {
       for name in ["config.json", "open_clip_config.json", "preprocessor_config.json"] {
@@ -75,6 +79,9 @@ struct ConfigResolver {
     let json = try JSONValue(contentsOf: path)
     if let identity = FileIdentity(path: path) { files.append(identity) }
     let origin = ConfigOrigin.file(lastComponent(of: path))
+    for statement in ConfigLimits.notCarried(json) {
+      notes.append("\(origin): \(statement), which clipkit does not carry over: outputs will not say so")
+    }
     if let facts = HuggingFaceConfig.facts(json) {
       noteEndOfText(json)
       add(facts, from: origin, path: path)
@@ -92,7 +99,7 @@ struct ConfigResolver {
   }
 
   private mutating func noteEndOfText(_ json: JSONValue) {
-    if json["text_config"]?["eos_token_id"]?.integer == 2 {
+    if (json["text_config"] ?? json)["eos_token_id"]?.integer == 2 {
       notes.append(
         "config.json says eos_token_id 2, as old files wrongly do: transformers pools at the largest id instead")
     }

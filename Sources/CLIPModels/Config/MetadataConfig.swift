@@ -19,6 +19,12 @@ enum MetadataConfig {
     .imageMean: "clip.vision.image_mean", .imageStd: "clip.vision.image_std",
   ]
 
+  /// Every key under `clip.` that `metadata(_:)` may write: in an output they speak of the output.
+  static let writtenKeys: Set<String> = Set(keys.values).union(singlePrecision.values).union([
+    "clip.has_text_encoder", "clip.has_vision_encoder", "clip.use_gelu", "clip.vision.projection_dim",
+    "clip.text.projection_dim",
+  ])
+
   static func key(_ field: ConfigField) -> String { keys[field] ?? "clipkit.\(field.rawValue)" }
 
   /// Facts that the metadata states. Text is accepted for numbers: safetensors stores nothing else.
@@ -91,9 +97,9 @@ enum MetadataConfig {
   }
 
   /// A learned scalar that is metadata, and the type that its tensor had.
-  static func scalar(_ name: String, _ metadata: Metadata) -> (Float, DType)? {
+  static func scalar(_ name: String, _ metadata: Metadata) -> (Double, DType)? {
     guard let stored = metadata["clipkit.\(name)"],
-      let value = stored.number.map({ Float($0) }) ?? stored.string.flatMap(Float.init)
+      let value = stored.number ?? stored.string.flatMap(Double.init)
     else { return nil }
     let dtype = metadata["clipkit.\(name)_type"]?.string.flatMap(DType.init) ?? .f32
     return dtype.isFloat ? (value, dtype) : nil

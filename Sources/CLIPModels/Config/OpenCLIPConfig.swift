@@ -22,7 +22,7 @@ enum OpenCLIPConfig {
     if let stages = json["layers"]?.array?.compactMap(\.integer), !stages.isEmpty {
       facts[.visionWidth] = .integer(width)
       facts[.visionStages] = .integers(stages)
-      if headWidth > 0, width < 1 << 20 { facts[.visionHeads] = .integer(width * 32 / headWidth) }
+      if headWidth > 0, (1...1 << 20).contains(width) { facts[.visionHeads] = .integer(width * 32 / headWidth) }
       return
     }
     facts[.visionWidth] = .integer(width)

@@ -34,7 +34,9 @@ private struct Conversion {
       return report
     }
     if let problem = model.problems.first { throw problem.located(file: source.files.first?.path) }
+    try checkTowers(model)
     let dialect = try targetDialect(model)
+    try checkLayout(dialect, targetFormat())
     let plan = try ConversionPlan(model, dialect: dialect, options: options)
     var report = ConversionReport(input: input, output: output, source: source, model: model)
     report.dialect = dialect.name
@@ -54,6 +56,28 @@ private struct Conversion {
       let isCustom = model.dialect.name == Dialect.openCLIPCustom.name
       return try Dialect.named(isCustom ? "open_clip-custom" : "open_clip", for: model.dialect.family)
     case nil: return model.dialect.isWritable ? model.dialect : try Dialect.named("hf", for: model.dialect.family)
+    }
+  }
+
+  /// A directory that its library would open and misread is worse than none.
+  private func checkLayout(_ dialect: Dialect, _ format: any CheckpointFormat.Type) throws(FileError) {
+    guard let layout = options.layout else { return }
+    let dialects = layout == .hf ? ["hf"] : [Dialect.openAI.name, Dialect.openCLIPCustom.name]
+    guard dialects.contains(dialect.name) else {
+      throw FileError(.usage, "--layout \(layout.rawValue) does not go with dialect \(dialect.name)")
+    }
+    guard format == Safetensors.self || format == PyTorch.self else {
+      throw FileError(.usage, "--layout \(layout.rawValue) does not go with format \(format.name)")
+    }
+    guard layout == .hf || options.shardSize == nil else {
+      throw FileError(.usage, "open_clip reads no shards", hint: "Leave out --shard-size")
+    }
+  }
+
+  private func checkTowers(_ model: CLIPModel) throws(FileError) {
+    let missing = options.towers == .image ? !model.config.hasVision : options.towers == .text && !model.config.hasText
+    guard !missing else {
+      throw FileError(.usage, "the model has no \(options.towers.rawValue) encoder that clipkit knows", file: input)
     }
   }
 
@@ -98,7 +122,7 @@ private struct Conversion {
       metadata = try SelfDescription(model: model, config: config, dialect: dialect, options: options)
         .metadata(for: format, items: plan.items)
       if let layout = options.layout {
-        sideCars = try SideCars(layout, model: model, config: config, items: plan.items)
+        sideCars = try SideCars(layout, model: model, config: config, dialect: dialect, items: plan.items)
       }
     }
     let output = ConversionOutput(path: output, format: format, policy: policy, options: options)

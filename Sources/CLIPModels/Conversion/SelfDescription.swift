@@ -32,12 +32,14 @@ struct SelfDescription {
 
   private func baseName(of path: String) -> String {
     let name = lastComponent(of: path)
-    return name.split(separator: ".").first.map(String.init) ?? name
+    guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
+    return String(name[..<dot])
   }
 
   /// Keys of the source that say nothing about the output are left behind; others go along.
   private func isCarried(_ key: String, isGGUF: Bool) -> Bool {
-    let own = ["clip.", "clipkit.", "general.file_type", "general.quantization_version", "general.alignment", "split."]
+    if MetadataConfig.writtenKeys.contains(key) { return false }
+    let own = ["clipkit.", "general.file_type", "general.quantization_version", "general.alignment", "split."]
     if own.contains(where: key.hasPrefix) { return false }
     if ["input_resolution", "context_length", "vocab_size"].contains(key) { return false }
     return isGGUF ? key != "format" : !key.hasPrefix("tokenizer.")
@@ -57,15 +59,16 @@ struct SelfDescription {
   private func addScalars(to metadata: inout Metadata) throws(FileError) {
     for name in ["logit_scale", "logit_bias"] {
       guard let tensor = model.tensors[name], tensor.dtype.isFloat else { continue }
-      let bytes = try tensor.cast(to: .f32).bytes.load()
-      let value = bytes.withUnsafeBytes { $0.loadUnaligned(as: Float.self) }
-      metadata["clipkit.\(name)"] = .float32(value)
+      let bytes = try tensor.cast(to: .f64).bytes.load()
+      let value = bytes.withUnsafeBytes { $0.loadUnaligned(as: Double.self) }
+      metadata["clipkit.\(name)"] = tensor.dtype == .f64 ? .float64(value) : .float32(Float(value))
       if tensor.dtype != .f32 { metadata["clipkit.\(name)_type"] = .string(tensor.dtype.rawValue) }
     }
   }
 
   private func addTokenizer(to metadata: inout Metadata) throws(FileError) {
-    guard let vocabulary = try model.vocabulary() else { return }
+    // Only CLIP's own kind: byte pairs that end words, and texts that it begins and ends.
+    guard let vocabulary = try model.vocabulary(), vocabulary.tokens.contains("<|endoftext|>") else { return }
     metadata["tokenizer.ggml.model"] = .string("clip")
     metadata["tokenizer.ggml.tokens"] = .strings(vocabulary.tokens)
     if !vocabulary.merges.isEmpty { metadata["tokenizer.ggml.merges"] = .strings(vocabulary.merges) }

@@ -3,13 +3,16 @@ import Checkpoints
 /// `config.json` and `preprocessor_config.json` as transformers writes them.
 struct HuggingFaceLayout {
   private let config: ModelConfig
+  /// A tower alone may end before the projection; it has another class.
+  private let hasProjection: Bool
 
   /// Throws `unsupported` for a model that transformers has no class for.
-  init(_ config: ModelConfig) throws(FileError) {
+  init(_ config: ModelConfig, hasProjection: Bool) throws(FileError) {
     guard !config.isResNet else {
       throw FileError(.unsupported, "transformers has no CLIP with a ResNet", hint: "Use --layout open_clip")
     }
     self.config = config
+    self.hasProjection = hasProjection
   }
 
   private var isSigLIP: Bool { config.family == .siglip }
@@ -32,7 +35,7 @@ struct HuggingFaceLayout {
     } else {
       let tower = text != nil ? "Text" : "Vision"
       json = text ?? vision ?? JSONObject()
-      let suffix = isSigLIP ? "" : "WithProjection"
+      let suffix = isSigLIP || !hasProjection ? "" : "WithProjection"
       json["architectures"] = [.string("\(classPrefix)\(tower)Model\(suffix)")]
     }
     if let name = [DType.f32: "float32", .f16: "float16", .bf16: "bfloat16"][dtype] { json["dtype"] = .string(name) }
@@ -43,7 +46,7 @@ struct HuggingFaceLayout {
     var json = JSONObject()
     json["model_type"] = .string("\(typePrefix)_\(type)_model")
     for (key, field) in fields { json[key] = try config.required(field, for: "config.json") }
-    if !isSigLIP { json["projection_dim"] = try config.required(.embedDim, for: "config.json") }
+    if !isSigLIP, let embedDim = config.integer(.embedDim) { json["projection_dim"] = JSONValue(embedDim) }
     return json
   }
 
@@ -105,7 +108,10 @@ struct HuggingFaceLayout {
     json["image_processor_type"] = .string(isSigLIP ? "SiglipImageProcessor" : "CLIPImageProcessor")
     json["do_resize"] = true
     json["size"] = mode == "shortest" ? ["shortest_edge": size] : square
-    json["resample"] = JSONValue(["nearest": 0, "bilinear": 2][interpolation] ?? 3)
+    guard let resample = ["nearest": 0, "bilinear": 2, "bicubic": 3][interpolation] else {
+      throw FileError(.unsupported, "transformers has no interpolation '\(escaped(interpolation))'")
+    }
+    json["resample"] = JSONValue(resample)
     if !isSigLIP {
       json["do_center_crop"] = .bool(mode == "shortest")
       json["crop_size"] = square

@@ -4,18 +4,19 @@ import Checkpoints
 struct OpenCLIPLayout {
   private let config: ModelConfig
   private let model: CLIPModel
+  private let isCustomText: Bool
+  /// The source's own file, which says what no fact does: timm's name for a trunk, the tokenizer's.
+  private let source: JSONValue?
 
-  init(_ config: ModelConfig, model: CLIPModel) {
+  init(_ config: ModelConfig, model: CLIPModel, dialect: Dialect) throws(FileError) {
     self.config = config
     self.model = model
+    isCustomText = dialect.name == Dialect.openCLIPCustom.name
+    let path = "\(directory(of: model.checkpoint.files.first?.path ?? ""))/open_clip_config.json"
+    source = FileIdentity(path: path) == nil ? nil : try JSONValue(contentsOf: path)["model_cfg"]
   }
 
   func json() throws(FileError) -> JSONValue {
-    // The source's own file says more than the facts do, such as timm's name for a trunk.
-    if model.dialect.name != "hf", let source = model.checkpoint.files.first {
-      let path = "\(directory(of: source.path))/open_clip_config.json"
-      if FileIdentity(path: path) != nil { return try JSONValue(contentsOf: path) }
-    }
     guard config.hasVision, config.hasText else {
       throw FileError(.unsupported, "open_clip's directory needs both towers", hint: "Leave out --layout or --tower")
     }
@@ -29,12 +30,8 @@ struct OpenCLIPLayout {
         .unsupported, "open_clip has one activation for both towers, found \(vision ?? "") and \(text ?? "")")
     }
     if isQuick { cfg["quick_gelu"] = true }
-    if config.family == .siglip {
-      cfg["init_logit_bias"] = -10
-      cfg["custom_text"] = true
-    } else if model.dialect.name == Dialect.openCLIPCustom.name {
-      cfg["custom_text"] = true
-    }
+    if config.family == .siglip { cfg["init_logit_bias"] = -10 }
+    if isCustomText { cfg["custom_text"] = true }
     cfg["vision_cfg"] = .object(try visionConfig())
     cfg["text_cfg"] = .object(try textConfig(isTanh: text == Activation.geluTanh.rawValue))
     var json = JSONObject()
@@ -48,6 +45,10 @@ struct OpenCLIPLayout {
     var json = JSONObject()
     json["image_size"] = try config.required(.visionImageSize, for: file)
     if config.family == .siglip {
+      if let own = source?["vision_cfg"]?.object {
+        for key in own.keys { json[key] = own[key] }
+        return json
+      }
       json["timm_model_name"] = .string(try timmName())
       json["timm_model_pretrained"] = false
       json["timm_pool"] = "map"
@@ -56,7 +57,7 @@ struct OpenCLIPLayout {
     }
     json["width"] = try config.required(.visionWidth, for: file)
     let width = config.integer(.visionWidth) ?? 0
-    let heads = max(1, config.integer(.visionHeads) ?? 1)
+    let heads = max(1, try config.required(.visionHeads, for: file).integer ?? 1)
     if config.isResNet {
       json["layers"] = try config.required(.visionStages, for: file)
       if width * 32 / heads != 64 { json["head_width"] = JSONValue(width * 32 / heads) }
@@ -65,6 +66,7 @@ struct OpenCLIPLayout {
     json["layers"] = try config.required(.visionLayers, for: file)
     json["patch_size"] = try config.required(.visionPatchSize, for: file)
     json["head_width"] = JSONValue(width / heads)
+    if model.tensors["visual.transformer.resblocks.0.ls_1.gamma"] != nil { json["ls_init_value"] = 1e-5 }
     addMLPRatio(config.integer(.visionMLPWidth), width, to: &json)
     try addEpsilon(.visionEpsilon, to: &json)
     return json
@@ -80,6 +82,8 @@ struct OpenCLIPLayout {
     json["layers"] = try config.required(.textLayers, for: file)
     addMLPRatio(config.integer(.textMLPWidth), config.integer(.textWidth) ?? 0, to: &json)
     try addEpsilon(.textEpsilon, to: &json)
+    if model.tensors["transformer.resblocks.0.ls_1.gamma"] != nil { json["ls_init_value"] = 1e-5 }
+    for key in ["hf_tokenizer_name", "tokenizer_kwargs"] { json[key] = source?["text_cfg"]?[key] }
     if isTanh { json["act_kwargs"] = ["approximate": "tanh"] }
     if model.tensors["text_projection.bias"] != nil { json["proj_bias"] = true }
     let pooling = try config.required(.textPooling, for: file).string

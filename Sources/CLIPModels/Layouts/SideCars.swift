@@ -9,17 +9,19 @@ struct SideCars {
 
   /// The files of `layout`, from the config; the tokenizer's from the source where it has them.
   /// - Throws: `unsupported` when the layout's library has no such model, or needs a fact that nothing states.
-  init(_ layout: DirectoryLayout, model: CLIPModel, config: ModelConfig, items: [ConversionPlan.Item])
+  init(_ layout: DirectoryLayout, model: CLIPModel, config: ModelConfig, dialect: Dialect, items: [ConversionPlan.Item])
     throws(FileError)
   {
     switch layout {
     case .hf:
       let main = items.max { $0.tensor.count < $1.tensor.count }?.tensor.dtype ?? .f32
-      add("config.json", try HuggingFaceLayout(config).config(dtype: main))
-      if config.hasVision { add("preprocessor_config.json", try HuggingFaceLayout(config).preprocessor()) }
+      let hasProjection = items.contains { $0.name.hasSuffix("_projection.weight") }
+      let layout = try HuggingFaceLayout(config, hasProjection: hasProjection)
+      add("config.json", try layout.config(dtype: main))
+      if config.hasVision { add("preprocessor_config.json", try layout.preprocessor()) }
       if config.hasText { try addTokenizer(model, config) }
     case .openCLIP:
-      add("open_clip_config.json", try OpenCLIPLayout(config, model: model).json())
+      add("open_clip_config.json", try OpenCLIPLayout(config, model: model, dialect: dialect).json())
       if config.family == .siglip { try copyTokenizer(model) }
     }
   }
