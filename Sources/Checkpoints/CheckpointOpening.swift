@@ -82,7 +82,9 @@ extension Checkpoint {
           throw FileError(.malformed, "shard '\(escaped(shard))' is not a plain file name", tensor: tensor)
         }
         if seen.insert(shard).inserted { names.append(shard) }
-        guard names.count <= 10_000 else { throw FileError(.malformed, "more than 10000 shards") }
+        guard names.count <= Limits.shards else {
+          throw FileError(.malformed, "more than \(Limits.shards) shards")
+        }
       }
       return try merge(names.sorted(), options: options)
     }

@@ -8,6 +8,8 @@ public enum Limits {
   public static let nesting = 100
   /// Tensors in one checkpoint.
   public static let tensors = 250_000
+  /// Files of one sharded checkpoint.
+  public static let shards = 10_000
   /// Dimensions of one tensor.
   public static let dimensions = 32
   /// Entries of one zip archive.

@@ -89,9 +89,17 @@ private struct Conversion {
       }
       return format
     }
-    if options.layout != nil || options.shardSize != nil { return Safetensors.self }
     let ending = lastComponent(of: output).split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
-    guard let format = allFormats.first(where: { $0.fileExtensions.contains(ending) }) else {
+    let promised = allFormats.first { $0.fileExtensions.contains(ending) }
+    if options.layout != nil || options.shardSize != nil {
+      guard promised == nil else {
+        throw FileError(
+          .usage, "--layout and --shard-size write a directory, this is a file's name", file: output,
+          hint: "Leave out .\(ending), or state the --format")
+      }
+      return Safetensors.self
+    }
+    guard let format = promised else {
       throw FileError(
         .usage, "the output's name does not say its format", file: output,
         hint: "Use --format, or an extension: .safetensors .pt .gguf .npz; --layout for a directory")

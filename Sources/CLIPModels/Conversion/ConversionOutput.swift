@@ -18,8 +18,13 @@ struct ConversionOutput {
       let total = total ?? checkpoint.byteCount
       writer.onProgress = { onProgress($0, total) }
     }
-    try format.write(checkpoint, to: writer)
-    try writer.commit()
+    do throws(FileError) {
+      try format.write(checkpoint, to: writer)
+      try writer.commit()
+    } catch {
+      // What reading says names the source already.
+      throw error.located(file: writer.path)
+    }
     return writer.offset
   }
 
@@ -79,6 +84,10 @@ struct ConversionOutput {
       }
       shards[shards.count - 1].append(item)
       size += item.tensor.bytes.count
+    }
+    guard shards.count <= Limits.shards else {
+      throw FileError(
+        .usage, "\(shards.count) shards, allowed \(Limits.shards)", file: path, hint: "Use a larger --shard-size")
     }
     return shards
   }

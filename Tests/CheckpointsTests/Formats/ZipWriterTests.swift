@@ -35,6 +35,15 @@ import Testing
     #expect(bytes == local + [UInt8](repeating: 0x5A, count: 28) + Array("data".utf8) + central + end)
   }
 
+  /// What could not be read again is not written.
+  @Test func refusesMoreEntriesThanAreRead() throws {
+    var writer = ZipWriter(FileWriter(measuring: "many.zip"))
+    for number in 0..<Limits.zipEntries { try writer.add("\(number)", Bytes([])) }
+    let error = #expect(throws: FileError.self) { try writer.add("last", Bytes([])) }
+    #expect(error?.kind == .unsupported)
+    #expect(error?.message == "more than 65536 entries of a zip archive")
+  }
+
   @Test func writesNoPaddingUnlessAsked() throws {
     let bytes = try write("a.zip") { try $0.add("a", Bytes([7])) }
     #expect(bytes.count == 31 + 1 + 47 + 22)

@@ -28,6 +28,11 @@ package struct ZipWriter {
     guard record.name.count <= ZipRecords.saturated16 else {
       throw FileError(.unsupported, "entry name of \(record.name.count) bytes, a zip archive allows 65535")
     }
+    // What is written must be read again.
+    guard records.count < Limits.zipEntries else {
+      throw FileError(
+        .unsupported, "more than \(Limits.zipEntries) entries of a zip archive", hint: "Use safetensors or GGUF")
+    }
     try output.write(record.localHeader(alignment: alignment))
     let checksum = Checksum()
     output.write(bytes, of: tensor) { checksum.update($0) }
