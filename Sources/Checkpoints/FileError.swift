@@ -61,11 +61,20 @@ public struct FileError: Error, Sendable, Equatable {
   }
 }
 
+extension FileError {
+  /// The same error of a file that the user knows by another name.
+  func named(_ file: String) -> FileError {
+    var copy = self
+    copy.file = file
+    return copy
+  }
+}
+
 extension FileError: CustomStringConvertible {
   /// One line: `FILE: offset N: tensor 'T': message. Hint.`
   public var description: String {
     var parts: [String] = []
-    if let file { parts.append(escaped(file, limit: 4096)) }
+    if let file { parts.append(file.isEmpty ? "''" : escaped(file, limit: 4096)) }
     if let offset { parts.append("offset \(offset)") }
     if let tensor { parts.append("tensor '\(escaped(tensor))'") }
     parts.append(escaped(message, limit: 1000))

@@ -26,8 +26,10 @@ public final class FileWriter {
     }
   }
 
-  /// The output's path.
+  /// The output's path, as errors name it.
   public let path: String
+  /// Where it is written: in a directory that is not complete, elsewhere than `path`.
+  private let location: String
   /// How many bytes have been written.
   public private(set) var offset = 0
   /// Called with the number of bytes of each write, from the thread that wrote them.
@@ -35,22 +37,30 @@ public final class FileWriter {
   private var pending: [PendingBytes] = []
   private let policy: Policy
   private var temporary: TemporaryFile?
-  private let isMeasuring: Bool
 
   /// Checks that the output may be created, and begins.
-  public init(_ path: String, policy: Policy = Policy()) throws(FileError) {
-    try Self.check(path, policy: policy)
+  public convenience init(_ path: String, policy: Policy = Policy()) throws(FileError) {
+    try self.init(path, policy: policy, at: path)
+  }
+
+  /// Begins an output at `location` that errors name `path`.
+  init(_ path: String, policy: Policy, at location: String) throws(FileError) {
     self.path = path
+    self.location = location
     self.policy = policy
-    temporary = try TemporaryFile(besides: path)
-    isMeasuring = false
+    do throws(FileError) {
+      try Self.check(location, policy: policy)
+      temporary = try TemporaryFile(besides: location)
+    } catch {
+      throw error.named(path)
+    }
   }
 
   /// A writer that only counts: for `--dry-run`, and to know a size before it is written.
   public init(measuring path: String) {
     self.path = path
+    location = path
     policy = Policy()
-    isMeasuring = true
   }
 
   /// Throws unless a file may be created at `path`.
@@ -148,9 +158,13 @@ public final class FileWriter {
   public func commit() throws(FileError) {
     try writePending()
     guard let temporary else { return }
-    // Somebody else may have created the output meanwhile.
-    try Self.check(path, policy: policy)
-    try temporary.commit(to: path, replacing: policy.force, sync: policy.sync)
+    do throws(FileError) {
+      // Somebody else may have created the output meanwhile.
+      try Self.check(location, policy: policy)
+      try temporary.commit(to: location, replacing: policy.force, sync: policy.sync)
+    } catch {
+      throw error.named(path)
+    }
     self.temporary = nil
   }
 }

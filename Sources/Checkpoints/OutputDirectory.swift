@@ -75,7 +75,8 @@ public final class OutputDirectory {
   public func file(_ name: String) throws(FileError) -> FileWriter {
     guard let hidden else { throw FileError(.io, "the directory is complete already", file: path) }
     names.append(name)
-    return try FileWriter("\(hidden)/\(name)", policy: FileWriter.Policy(sync: policy.sync))
+    return try FileWriter(
+      "\(path)/\(name)", policy: FileWriter.Policy(sync: policy.sync), at: "\(hidden)/\(name)")
   }
 
   /// Gives the directory its name. Replacing one, everything in it must be a file that is written anew: somebody

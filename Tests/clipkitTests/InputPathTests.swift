@@ -18,10 +18,11 @@ import Testing
     (String(repeating: "n", count: 256), "File name too long"), ("", "No such file or directory"),
   ]
   for (name, reason) in reasons {
+    let shown = name.isEmpty ? "''" : name
     for verb in [["inspect"], ["hash"], ["diff", "tiny.safetensors"]] {
-      expectRefusal(try place.start(verb + [name]).wait(), 66, "\(name): cannot open: \(reason)")
+      expectRefusal(try place.start(verb + [name]).wait(), 66, "\(shown): cannot open: \(reason)")
     }
-    expectRefusal(try place.run("convert", name, "out.pt"), 66, "\(name): cannot open: \(reason)")
+    expectRefusal(try place.run("convert", name, "out.pt"), 66, "\(shown): cannot open: \(reason)")
   }
   #expect(try place.entries() == ["dangling", "loop", "tiny.safetensors"])
 }

@@ -65,15 +65,39 @@ func anEmptyDirectoryIsFilled(_ output: String) throws {
   #expect(try place.entries() == ["blob", "out", "tiny.safetensors"])
 }
 
+@Test(arguments: [["--layout", "hf"], ["--shard-size", "1MB"]])
+func aFilesNameIsNoDirectorys(_ options: [String]) throws {
+  let place = try Workplace()
+  let run = try place.start(["convert", source, "out.gguf", "-q"] + options).wait()
+  expectRefusal(
+    run, 64,
+    "out.gguf: --layout and --shard-size write a directory, this is a file's name. "
+      + "Leave out .gguf, or state the --format")
+  #expect(try place.entries() == ["tiny.safetensors"])
+}
+
+/// What could not be read again is not written.
+@Test func moreShardsThanAreReadAreNotWritten() throws {
+  let place = try Workplace()
+  let count = 10_001
+  let entries = (0..<count).map { #""\#($0)":{"dtype":"U8","shape":[1],"data_offsets":[\#($0),\#($0 + 1)]}"# }
+  try place.write(
+    safetensors("{\(entries.joined(separator: ","))}", data: [UInt8](repeating: 0, count: count)), to: "many")
+  let run = try place.run("convert", "many", "out", "--shard-size", "1", "-q")
+  expectRefusal(run, 64, "out: 10001 shards, allowed 10000. Use a larger --shard-size")
+  #expect(try place.entries() == ["many", "tiny.safetensors"])
+}
+
 @Test func whatIsNoDirectoryIsNotReplaced() throws {
   let place = try Workplace()
   mkdir(place.file("elsewhere"), 0o755)
   symlink("elsewhere", place.file("link"))
+  try place.write([1], to: "file")
   for force in [[], ["--force"]] {
     let run = { try place.start(["convert", source, $0, "--layout", "hf", "-q"] + force).wait() }
     expectRefusal(
       try run("link"), 73, "link: output is a symbolic link. Name the directory it leads to")
-    expectRefusal(try run("tiny.safetensors"), 73, "tiny.safetensors: output is not a directory")
+    expectRefusal(try run("file"), 73, "file: output is not a directory")
     expectRefusal(try run("/dev/null"), 73, "/dev/null: output is not a directory")
     expectRefusal(try run(""), 64, "output '' is not a directory's name")
   }

@@ -112,8 +112,9 @@ func aSymbolicLinkIsNeverReplaced(_ target: String) throws {
 @Test(arguments: [[], ["--dry-run"]], [[], ["--shard-size", "1MB"]])
 func theOutputsDirectoryMustBeThere(_ dry: [String], _ shards: [String]) throws {
   let place = try Workplace()
-  for output in ["missing/out.pt", "tiny.safetensors/out.pt"] {
-    let run = try place.start(["convert", "tiny.safetensors", output, "--provenance", "-q"] + dry + shards).wait()
+  for output in ["missing/out", "tiny.safetensors/out"] {
+    let options = ["--provenance", "--format", "safetensors", "-q"] + dry + shards
+    let run = try place.start(["convert", "tiny.safetensors", output] + options).wait()
     let reason = output.hasPrefix("m") ? "No such file or directory" : "Not a directory"
     expectRefusal(run, 73, "\(output): cannot create: \(reason)")
   }
