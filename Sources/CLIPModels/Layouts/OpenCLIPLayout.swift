@@ -22,10 +22,12 @@ struct OpenCLIPLayout {
     }
     var cfg = JSONObject()
     cfg["embed_dim"] = try config.required(.embedDim, for: "open_clip_config.json")
-    let vision = config.isResNet ? nil : try config.required(.visionActivation, for: "open_clip_config.json").string
+    // A ResNet has none, and timm's trunk of a SigLIP has its own.
+    let hasActivation = !config.isResNet && config.family == .clip
+    let vision = hasActivation ? try config.required(.visionActivation, for: "open_clip_config.json").string : nil
     let text = try config.required(.textActivation, for: "open_clip_config.json").string
     let isQuick = text == Activation.quickGELU.rawValue
-    guard config.family == .siglip || vision == nil || vision == text else {
+    guard vision == nil || vision == text else {
       throw FileError(
         .unsupported, "open_clip has one activation for both towers, found \(vision ?? "") and \(text ?? "")")
     }
