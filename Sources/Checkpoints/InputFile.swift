@@ -40,6 +40,21 @@ public final class InputFile: ByteSource {
 
   /// Fills `buffer` from `offset` on; throws `io` when the file fails or has shrunk since it was opened.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
+    try ReadableFile(descriptor: descriptor, count: count).read(at: offset, into: buffer, reportedAs: path)
+  }
+
+  /// The first bytes, at most `length`.
+  public func head(_ length: Int) throws(FileError) -> [UInt8] {
+    try Bytes(self).slice(0, min(length, count)).load()
+  }
+}
+
+/// An open file of `count` bytes that several threads may read at different places.
+struct ReadableFile: Sendable {
+  let descriptor: Int32
+  let count: Int
+
+  func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer, reportedAs path: String) throws(FileError) {
     var done = 0
     while done < buffer.count {
       let result = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
@@ -52,11 +67,6 @@ public final class InputFile: ByteSource {
         throw FileError(.io, "cannot read: \(systemMessage(errno))", file: path, offset: offset + done)
       }
     }
-  }
-
-  /// The first bytes, at most `length`.
-  public func head(_ length: Int) throws(FileError) -> [UInt8] {
-    try Bytes(self).slice(0, min(length, count)).load()
   }
 }
 

@@ -26,10 +26,16 @@ public enum Limits {
   public static let pickleRatio = 16
   /// Bytes of a `.npy` header.
   public static let npyHeader = 10_000
+  /// Bytes of a written array of texts, all as wide as the longest.
+  public static let textArray = 4 << 30
   /// Bytes of a GGUF header: metadata and the list of tensors.
   public static let ggufHeader = 100_000_000
   /// The largest alignment of a GGUF file's tensors.
   public static let ggufAlignment = 1 << 20
+  /// Bytes of a list of paths or prompts.
+  public static let list = 256 << 20
+  /// Bytes of one prompt.
+  public static let prompt = 65_536
   /// Metadata keys in one checkpoint.
   public static let metadataKeys = 1_000_000
 }

@@ -26,7 +26,7 @@ final class TemporaryFile {
     var name = ""
     repeat {
       name = Self.newName(in: directory)
-      descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else { throw FileError.system("cannot create", path: path) }
       InterruptCleanup.add(name)
     } while !Self.lock(descriptor, name: name)
@@ -78,7 +78,7 @@ final class TemporaryFile {
   private static func openUnnamed(in directory: String) -> Int32 {
     #if os(Linux)
       let unnamed = 0o20000000 | O_DIRECTORY  // O_TMPFILE, which Glibc shows only with _GNU_SOURCE
-      let descriptor = open(directory, unnamed | O_WRONLY | O_CLOEXEC, 0o666)
+      let descriptor = open(directory, unnamed | O_RDWR | O_CLOEXEC, 0o666)
       guard descriptor >= 0, access(procPath(descriptor), F_OK) != 0 else { return descriptor }
       close(descriptor)
     #endif
@@ -87,7 +87,7 @@ final class TemporaryFile {
 
   private static func procPath(_ descriptor: Int32) -> String { "/proc/self/fd/\(descriptor)" }
 
-  /// Where to write, from any thread, while the temporary file lives.
+  /// Where to write and read back, from any thread, while the temporary file lives.
   var target: WritableFile { WritableFile(descriptor: descriptor) }
 
   func commit(to path: String, replacing: Bool, sync: Bool) throws(FileError) {

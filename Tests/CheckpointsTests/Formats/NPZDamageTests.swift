@@ -17,6 +17,7 @@ import Testing
     let file = try InputFile(directory.write(bytes, to: name))
     guard try NPZ.matches(file) else { throw FileError(.unsupported, "not recognised") }
     let checkpoint = try NPZ.read(file, options: ReadOptions())
+    if let refusal = checkpoint.unreadable.first { throw refusal }
     var contents: [String: Content] = [:]
     for name in checkpoint.names {
       let tensor = try #require(checkpoint[name])

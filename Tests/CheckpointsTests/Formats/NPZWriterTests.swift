@@ -91,6 +91,66 @@ import Testing
     #expect(lines == ["\(values)", "\(values)", "{'recipe': 'é'}"])
   }
 
+  /// As NumPy stores `np.array(["a", "né😀", ""])` and `np.array([], "U")`, the padding of the header apart.
+  @Test func writesTexts() throws {
+    var checkpoint = Checkpoint()
+    try checkpoint.add(Tensor(dtype: .u8, shape: [1], bytes: Bytes([7])), named: "n")
+    let output = try FileWriter(directory.file("a.npz"))
+    try NPZ.write(checkpoint, texts: ["z": ["a", "né😀", ""], "empty": []], to: output)
+    try output.commit()
+    let archive = try ZipArchive(InputFile(directory.file("a.npz")))
+    #expect(archive.entries.map(\.name) == ["empty.npy", "n.npy", "z.npy"])
+    let (empty, texts) = try (
+      archive.bytes(of: archive.entries[0]).load(), archive.bytes(of: archive.entries[2]).load()
+    )
+    #expect(
+      String(decoding: empty[10...], as: UTF8.self).hasPrefix(
+        "{'descr': '<U1', 'fortran_order': False, 'shape': (0,), }"))
+    #expect(empty.count % 64 == 0)
+    #expect(
+      String(decoding: texts[10..<64], as: UTF8.self).hasPrefix("{'descr': '<U3', 'fortran_order': False, 'shape'"))
+    let scalars: [UInt32] = [0x61, 0, 0, 0x6E, 0xE9, 0x1F600, 0, 0, 0]
+    #expect(Array(texts.suffix(36)) == scalars.flatMap { little($0) })
+
+    // They are no tensors, and no reason not to look at those beside them.
+    let again = try NPZ.read(InputFile(directory.file("a.npz")), options: ReadOptions())
+    #expect(again.names == ["n"] && again.unreadable.compactMap(\.tensor) == ["empty", "z"])
+  }
+
+  /// A table is made piece by piece, wherever a reader's pieces begin.
+  @Test func textsAreReadInAnyPieces() throws {
+    let array = try TextArray(["ab", "ć", "", "xyz"])
+    let whole = try Bytes(array).load()
+    #expect(whole.count == 48)
+    for start in 0...48 {
+      for end in start...48 { #expect(try Bytes(array).slice(start, end - start).load() == Array(whole[start..<end])) }
+    }
+  }
+
+  @Test func refusesTextsThatNumPyCannotHold() throws {
+    let long = String(repeating: "x", count: 1 << 20)
+    for (texts, message) in [
+      (["a", "b\0"], "text 2 contains NUL, which NumPy's texts cannot"),
+      (
+        [long] + [String](repeating: "", count: 1024),
+        "1025 texts as wide as the longest, 1048576 characters, take more than 4294967296 bytes"
+      ),
+    ] {
+      let error = #expect(throws: FileError.self) {
+        try NPZ.write(Checkpoint(), texts: ["t": texts], to: FileWriter(measuring: "a.npz"))
+      }
+      #expect(error?.message == message && error?.tensor == "t")
+    }
+  }
+
+  @Test func writesOneArray() throws {
+    let tensor = try Tensor(dtype: .f32, shape: [2, 3], bytes: Bytes((0..<6).flatMap { little(Float($0).bitPattern) }))
+    let output = try FileWriter(directory.file("a.npy"))
+    try NPZ.writeArray(tensor, to: output)
+    try output.commit()
+    #expect(try Bytes(InputFile(directory.file("a.npy"))).load() == fixtureBytes("checkpoints/numpy-version-1.npy"))
+  }
+
   @Test func refusesWhatItCannotStore() throws {
     let byte = try Tensor(dtype: .u8, shape: [1], bytes: Bytes([1]))
     let names = [

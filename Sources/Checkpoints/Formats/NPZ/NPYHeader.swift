@@ -43,13 +43,17 @@ struct NPYHeader: Equatable {
     dataOffset = start + length
   }
 
-  /// The header as NumPy writes it, padded so that the data begins at a multiple of 64.
+  /// The header as NumPy writes it.
   var bytes: [UInt8] {
     let code = NPZ.dtypes.first { $0.dtype == dtype }?.code ?? ""
-    let order = dtype.blockBytes == 1 ? "|" : "<"
+    return Self.bytes(descriptor: (dtype.blockBytes == 1 ? "|" : "<") + code, shape: shape)
+  }
+
+  /// The header of an array of any dtype, padded so that the data begins at a multiple of 64.
+  static func bytes(descriptor: String, shape: [Int]) -> [UInt8] {
     let sizes = shape.map(String.init).joined(separator: ", ")
     let tuple = shape.count == 1 ? "(\(sizes),)" : "(\(sizes))"
-    let text = "{'descr': '\(order)\(code)', 'fortran_order': False, 'shape': \(tuple), }"
+    let text = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': \(tuple), }"
     let padding = String(repeating: " ", count: 63 - (10 + text.utf8.count) % 64)
     let header = Array((text + padding + "\n").utf8)
     return Self.magic + [1, 0, UInt8(header.count & 0xFF), UInt8(header.count >> 8)] + header

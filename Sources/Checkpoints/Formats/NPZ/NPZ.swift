@@ -34,6 +34,10 @@ public enum NPZ: CheckpointFormat {
       throw FileError(
         .unsupported, "npz cannot store \(tensor.dtype)", tensor: name, hint: "Use --dtype or another format")
     }
+    try checkName(name)
+  }
+
+  static func checkName(_ name: String) throws(FileError) {
     guard name != metadataName else { throw FileError(.unsupported, "npz reserves this name", tensor: name) }
     let bytes = name.utf8
     guard !bytes.isEmpty, !bytes.contains(0), bytes.count <= 0xFFFF - memberSuffix.utf8.count else {

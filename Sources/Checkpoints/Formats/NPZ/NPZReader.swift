@@ -45,7 +45,10 @@ extension NPZ {
       var error = error
       // A place in inflated data is none in the file.
       if entry.method == .deflated, error.kind != .io { error.offset = entry.dataOffset }
-      throw error.located(offset: entry.dataOffset, tensor: name)
+      error = error.located(offset: entry.dataOffset, tensor: name)
+      // Arrays of texts lie beside tensors in many archives.
+      guard error.kind == .unsupported, name != metadataName else { throw error }
+      checkpoint.unreadable.append(error)
     }
   }
 
@@ -91,7 +94,7 @@ extension NPZ {
   }
 
   /// The file's name without directories and extension.
-  private static func stem(of path: String) -> String {
+  static func stem(of path: String) -> String {
     let name = path.split(separator: "/").last ?? ""
     guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return String(name) }
     return String(name[..<dot])
