@@ -48,12 +48,7 @@ enum Process {
   static func fail(_ error: FileError, asJSON: Bool) -> Never {
     InterruptCleanup.waitIfInterrupted()
     if asJSON {
-      var fields: JSONObject = ["code": .string(error.kind.rawValue), "message": .string(error.message)]
-      fields["file"] = JSONValue(error.file)
-      fields["offset"] = error.offset.map { JSONValue($0) } ?? .null
-      fields["tensor"] = JSONValue(error.tensor)
-      fields["hint"] = JSONValue(error.hint)
-      Output.write(JSONValue.object(["schema": 1, "error": .object(fields)]).text(pretty: true))
+      Output.write(JSONValue.object(["schema": 1, "error": error.json]).text(pretty: true))
     }
     Output.writeError("error: \(error)\n")
     exit(exitCode(error.kind))

@@ -31,6 +31,9 @@ extension NPZ {
     try writer.finish()
   }
 
+  /// Throws when an array of these texts cannot be written: before the work that leads to it.
+  public static func checkStorable(texts: [String]) throws(FileError) { _ = try TextArray(texts) }
+
   /// One tensor as a `.npy` file.
   /// - Throws: `unsupported` for a type that NumPy has not.
   public static func writeArray(_ tensor: Tensor, to output: FileWriter) throws(FileError) {
