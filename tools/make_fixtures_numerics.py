@@ -154,6 +154,10 @@ def reductions(random):
         limits = tuple(max(-2**62, min(2**62, limit)) for limit in limits)
         array = np.append(random.integers(*limits, 200, endpoint=True), [*limits, 0])
         tensors[str(dtype).removeprefix("torch.")] = torch.from_numpy(array).to(dtype)
+    # Far from zero, where the mean square less the squared mean has no digit left.
+    tensors["far"] = torch.from_numpy(1e9 + random.standard_normal(100) * 1e-3)
+    tensors["far_f32"] = torch.from_numpy((1e6 + random.standard_normal(100)).astype(np.float32))
+    tensors["far_f32"][[3, 50, 99]] = torch.tensor([np.nan, np.inf, -np.inf])
 
     def doubles(name):
         tensor = tensors[name]

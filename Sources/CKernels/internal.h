@@ -95,7 +95,8 @@ struct comparing {
 /// Statistics under way; the sums in `result` are set at the end.
 struct describing {
   struct ck_statistics result;
-  struct lanes sum, squares;
+  struct lanes sum, deviations;
+  double mean;
 };
 #define CK_DESCRIBING {.result = {.min = __builtin_inf(), .max = -__builtin_inf()}}
 
@@ -112,6 +113,9 @@ void ck_scan_rest(const void *in, size_t size, uint64_t exponent, size_t i, size
 void ck_compare_f32_rest(const void *a, const void *b, size_t i, size_t n, struct comparing *state);
 void ck_compare_finish(struct comparing *state, struct ck_comparison *comparison);
 void ck_describe_f32_rest(const void *in, size_t i, size_t n, struct describing *state);
+/// The mean of the finite ones of n elements, once all of them are summed.
+double ck_describe_mean(const struct describing *state, size_t n);
+void ck_deviate_f32_rest(const void *in, size_t i, size_t n, struct describing *state);
 void ck_describe_finish(struct describing *state, struct ck_statistics *statistics);
 /// One block, from elements [first, first + 32) of `in` to the 34 bytes at `out`.
 void ck_quantize_q8_0(const void *in, char *out, size_t first, struct ck_tally *tally, struct lanes *signal,

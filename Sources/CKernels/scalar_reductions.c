@@ -63,7 +63,6 @@ CK_INLINE void describe(struct describing *state, double value, size_t i) {
     if (value < result->min) result->min = value;
     if (value > result->max) result->max = value;
     state->sum.lane[i % 16] += value;
-    state->squares.lane[i % 16] += value * value;
   } else if (value != value) {
     result->nan++;
   } else if (value > 0) {
@@ -77,22 +76,42 @@ void ck_describe_f32_rest(const void *in, size_t i, size_t n, struct describing 
   for (; i < n; i++) describe(state, load32(in, i), i);
 }
 
+double ck_describe_mean(const struct describing *state, size_t n) {
+  const struct ck_statistics *result = &state->result;
+  size_t finite = n - result->nan - result->positive_infinity - result->negative_infinity;
+  return finite > 0 ? lanes_total(state->sum) / (double)finite : 0;
+}
+
+CK_INLINE void deviate(struct describing *state, double value, size_t i) {
+  if (!is_finite(value)) return;
+  double deviation = value - state->mean;
+  state->deviations.lane[i % 16] += deviation * deviation;
+}
+
+void ck_deviate_f32_rest(const void *in, size_t i, size_t n, struct describing *state) {
+  for (; i < n; i++) deviate(state, load32(in, i), i);
+}
+
 void ck_describe_finish(struct describing *state, struct ck_statistics *statistics) {
   *statistics = state->result;
   statistics->min += 0.0;  // -0 becomes 0: which zero was met first is nobody's business
   statistics->max += 0.0;
   statistics->sum = lanes_total(state->sum);
-  statistics->squares = lanes_total(state->squares);
+  statistics->deviations = lanes_total(state->deviations);
 }
 
 void ck_describe_f32(const void *in, size_t n, struct ck_statistics *statistics) {
   struct describing state = CK_DESCRIBING;
   ck_describe_f32_rest(in, 0, n, &state);
+  state.mean = ck_describe_mean(&state, n);
+  ck_deviate_f32_rest(in, 0, n, &state);
   ck_describe_finish(&state, statistics);
 }
 
 void ck_describe_f64(const void *in, size_t n, struct ck_statistics *statistics) {
   struct describing state = CK_DESCRIBING;
   for (size_t i = 0; i < n; i++) describe(&state, load64(in, i), i);
+  state.mean = ck_describe_mean(&state, n);
+  for (size_t i = 0; i < n; i++) deviate(&state, load64(in, i), i);
   ck_describe_finish(&state, statistics);
 }

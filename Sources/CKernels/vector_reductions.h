@@ -59,7 +59,7 @@ static void compare_f32(const void *a, const void *b, size_t n, struct ck_compar
 
 static void describe_f32(const void *in, size_t n, struct ck_statistics *statistics) {
   struct describing state = CK_DESCRIBING;
-  f64x16 sum = {}, squares = {};
+  f64x16 sum = {}, deviations = {};
   f32x16 smallest = (f32x16){} + __builtin_inff(), largest = -smallest;
   i32x16 zeros = {}, nan = {}, positive = {}, negative = {};
   size_t i = 0;
@@ -76,9 +76,7 @@ static void describe_f32(const void *in, size_t n, struct ck_statistics *statist
     zeros -= value == 0;
     smallest = low < smallest ? low : smallest;
     largest = high > largest ? high : largest;
-    f64x16 wide = __builtin_convertvector((f32x16)((i32x16)value & is_finite), f64x16);
-    sum += wide;
-    squares = add_product(squares, wide, wide);
+    sum += __builtin_convertvector((f32x16)((i32x16)value & is_finite), f64x16);
   }
   state.result.zeros = (uint32_t)__builtin_reduce_add(zeros);
   state.result.nan = (uint32_t)__builtin_reduce_add(nan);
@@ -89,7 +87,17 @@ static void describe_f32(const void *in, size_t n, struct ck_statistics *statist
     if (largest[j] > state.result.max) state.result.max = largest[j];
   }
   state.sum = lanes_of(sum);
-  state.squares = lanes_of(squares);
   ck_describe_f32_rest(in, i, n, &state);
+  state.mean = ck_describe_mean(&state, n);
+  // The run is in the cache by now.
+  for (i = 0; i + 16 <= n; i += 16) {
+    f32x16 value = load_f32x16(in, i);
+    i64x16 is_finite = __builtin_convertvector(magnitude(value) < __builtin_inff(), i64x16);
+    f64x16 deviation = __builtin_convertvector(value, f64x16) - state.mean;
+    deviation = (f64x16)((i64x16)deviation & is_finite);
+    deviations += deviation * deviation;
+  }
+  state.deviations = lanes_of(deviations);
+  ck_deviate_f32_rest(in, i, n, &state);
   ck_describe_finish(&state, statistics);
 }

@@ -50,8 +50,9 @@ struct ck_statistics {
   uint64_t zeros, nan, positive_infinity, negative_infinity;
   /// Of the finite elements; min = +Inf and max = -Inf if there is none. Zero is never negative here.
   double min, max;
-  /// Sums of x and x² over finite elements, in the order of `ck_comparison`.
-  double sum, squares;
+  /// Sums over finite elements, in the order of `ck_comparison`: of x, and of (x - mean)², where the mean is sum ÷ their
+  /// number. A sum of x² would cancel where the mean is large.
+  double sum, deviations;
 };
 
 /// Reads n elements of `in`, writes n elements to `out`: exact, or rounded as ggml does for block types.

@@ -74,9 +74,9 @@ enum Kernels {
     var result = ck_statistics()
     (dtype == .f64 ? table.describe_f64 : table.describe_f32)(numbers, count, &result)
     return Moments(
-      zeros: Int(result.zeros), nan: Int(result.nan), positiveInfinities: Int(result.positive_infinity),
+      count: count, zeros: Int(result.zeros), nan: Int(result.nan), positiveInfinities: Int(result.positive_infinity),
       negativeInfinities: Int(result.negative_infinity), min: result.min, max: result.max, sum: result.sum,
-      squares: result.squares)
+      deviations: result.deviations)
   }
 
   /// Compares `count` numbers of type f32 or f64.

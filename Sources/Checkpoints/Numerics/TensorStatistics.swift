@@ -37,16 +37,16 @@ public struct TensorStatistics: Sendable, Equatable {
     count = reader.count
     (zeros, nanCount) = (total.zeros, total.nan)
     (positiveInfinities, negativeInfinities) = (total.positiveInfinities, total.negativeInfinities)
-    let finite = Double(count - nanCount - positiveInfinities - negativeInfinities)
-    guard finite > 0 else { return }
+    guard total.finite > 0 else { return }
     (min, max) = (total.min, total.max)
-    mean = total.sum / finite
-    standardDeviation = Swift.max(0, total.squares / finite - mean * mean).squareRoot()
+    mean = total.mean
+    standardDeviation = (total.deviations / Double(total.finite)).squareRoot()
   }
 }
 
 /// Counts and sums over some numbers.
 struct Moments {
+  var count = 0
   var zeros = 0
   var nan = 0
   var positiveInfinities = 0
@@ -54,9 +54,21 @@ struct Moments {
   var min = Double.infinity
   var max = -Double.infinity
   var sum = 0.0
-  var squares = 0.0
+  /// The sum of squared distances of the finite numbers from their mean.
+  var deviations = 0.0
+
+  var finite: Int { count - nan - positiveInfinities - negativeInfinities }
+  var mean: Double { sum / Double(finite) }
 
   mutating func merge(_ other: Moments) {
+    // Chan, Golub, LeVeque 1979: nothing cancels, however far from zero the mean is.
+    if finite > 0, other.finite > 0 {
+      let (own, others) = (Double(finite), Double(other.finite))
+      let distance = other.mean - mean
+      deviations += distance * distance * (own * others / (own + others))
+    }
+    deviations += other.deviations
+    count += other.count
     zeros += other.zeros
     nan += other.nan
     positiveInfinities += other.positiveInfinities
@@ -64,6 +76,5 @@ struct Moments {
     min = Swift.min(min, other.min)
     max = Swift.max(max, other.max)
     sum += other.sum
-    squares += other.squares
   }
 }

@@ -115,6 +115,6 @@ extension ck_comparison {
 extension ck_statistics {
   /// The bits of all fields, to compare.
   var values: [UInt64] {
-    [zeros, nan, positive_infinity, negative_infinity] + [min, max, sum, squares].map(\.bitPattern)
+    [zeros, nan, positive_infinity, negative_infinity] + [min, max, sum, deviations].map(\.bitPattern)
   }
 }

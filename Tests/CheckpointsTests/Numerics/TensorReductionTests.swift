@@ -20,7 +20,7 @@ import Testing
   @Test func statisticsAsNumpy() throws {
     let tensors = try Self.tensors()
     let expected = try #require(try Self.expected()["statistics"]?.object)
-    #expect(expected.keys.count == 17)
+    #expect(expected.keys.count == 19)
     for name in expected.keys {
       let numbers = try #require(expected[name])
       let found = try TensorStatistics(try #require(tensors[name]))
@@ -77,6 +77,18 @@ import Testing
     #expect(found.relative == 0.75 && found.distance == (9.25).squareRoot())
     let statistics = try TensorStatistics(a)
     #expect(statistics.count == 100_003 && statistics.zeros == 14_286 && statistics.min == -2 && statistics.max == 4)
+  }
+
+  /// Three chunks far from zero, each with a mean of its own. Half of the numbers are 8 below, half 8 above, and the
+  /// chunks' means are 800 apart: the variance is 8² plus that of the means.
+  @Test func varianceOfChunksDoesNotCancel() throws {
+    let chunk = 32 << 10
+    let values = (0..<3 * chunk).map { Float(100_000_000 + 800 * ($0 / chunk - 1) + ($0 % 2 == 0 ? 8 : -8)) }
+    let statistics = try TensorStatistics(
+      Tensor(dtype: .f32, shape: [values.count], bytes: Bytes(bytes(values))))
+    #expect(statistics.mean == 100_000_000)
+    let expected = (64 + 800 * 800 * 2 / 3.0).squareRoot()
+    #expect(abs(statistics.standardDeviation - expected) < 1e-9 * expected)
   }
 
   /// Bytes decide between tensors of one type, numbers between types.
