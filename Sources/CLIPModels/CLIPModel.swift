@@ -34,7 +34,7 @@ public struct CLIPModel: Sendable {
     }
     var resolver = ConfigResolver(canonical: mapping.canonical, family: dialect.family)
     let isOpenAIRelease =
-      dialect.name == Dialect.openAI.name && checkpoint.formatDetail.contains("TorchScript")
+      dialect == .openAI && checkpoint.formatDetail.contains("TorchScript")
       && (checkpoint["input_resolution"] != nil || checkpoint.metadata["input_resolution"] != nil)
     try resolver.resolve(
       checkpoint: checkpoint, directory: checkpoint.files.first.map { directory(of: $0.path) } ?? ".",

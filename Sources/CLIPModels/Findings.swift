@@ -20,7 +20,7 @@ public struct Findings: Sendable {
     if model.notes.contains(where: { $0.contains("eos_token_id 2") }) {
       add("eos-token-2", "config.json says eos_token_id 2, as old files wrongly do")
     }
-    if model.dialect.name == Dialect.clipCpp.name {
+    if model.dialect == .clipCpp {
       add("ffn-swapped", "ffn_down is the first linear layer and ffn_up the second, as clip.cpp writes them")
     }
     if model.config.hasVision, model.config.hasText, model.tensors["logit_scale"] == nil {
@@ -71,14 +71,9 @@ public struct Findings: Sendable {
   /// clip.cpp writes ggml's tensor type where llama.cpp's readers expect another numbering.
   private mutating func addFileType(_ model: CLIPModel) {
     guard let stated = model.checkpoint.metadata["general.file_type"]?.integer else { return }
-    let types: [Int: DType] = [0: .f32, 1: .f16, 2: .q4_0, 3: .q4_1, 7: .q8_0, 8: .q5_0, 9: .q5_1, 32: .bf16]
-    var elements: [DType: Int] = [:]
-    for name in model.checkpoint.names {
-      if let tensor = model.checkpoint[name] { elements[tensor.dtype, default: 0] += tensor.count }
-    }
-    let main = elements.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
-    if let main, types[stated] != main {
-      let meaning = types[stated].map { "\($0)" } ?? "nothing known"
+    let main = FileType.main(of: model.checkpoint.names.compactMap { model.checkpoint[$0] })
+    if let main, FileType.dtype(stated) != main {
+      let meaning = FileType.dtype(stated).map { "\($0)" } ?? "nothing known"
       add("file-type-wrong", "general.file_type \(stated) means \(meaning), most tensors are \(main)")
     }
   }

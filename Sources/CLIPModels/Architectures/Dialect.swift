@@ -56,6 +56,23 @@ public struct Dialect: Sendable {
   func isDropped(_ fileName: String) -> Bool { dropped.contains { $0.match(fileName) != nil } }
 }
 
+extension Dialect: Equatable {
+  /// Names are unique within a family.
+  public static func == (a: Dialect, b: Dialect) -> Bool { a.name == b.name && a.family == b.family }
+
+  /// Whether it is that of open_clip's custom-text class, for either family.
+  var isCustomText: Bool { self == .openCLIPCustom || self == .openCLIPSigLIP }
+
+  /// The library's directory that holds tensors in it.
+  var layout: DirectoryLayout? {
+    switch self {
+    case .huggingFaceCLIP, .huggingFaceSigLIP: .hf
+    case .openAI, .openCLIPCustom, .openCLIPSigLIP: .openCLIP
+    default: nil
+    }
+  }
+}
+
 extension Dialect {
   /// Every dialect. Where two tables match a file equally well, the first is taken.
   public static let all: [Dialect] = [

@@ -1,3 +1,5 @@
+public import Checkpoints
+
 /// One fact about a model. The raw value is its name in reports and, behind `clip.` or `clipkit.`, in metadata.
 public enum ConfigField: String, Sendable, CaseIterable {
   /// Length of the embeddings.
@@ -84,6 +86,19 @@ public enum ConfigValue: Sendable, Equatable, CustomStringConvertible {
     case .number(let value): "\(value)"
     case .numbers(let values): "\(values)"
     case .text(let value): value
+    }
+  }
+}
+
+extension ConfigValue {
+  /// The value as JSON has it.
+  public var json: JSONValue {
+    switch self {
+    case .integer(let value): JSONValue(value)
+    case .integers(let values): JSONValue(values)
+    case .number(let value): JSONValue(value)
+    case .numbers(let values): .array(values.map { JSONValue($0) })
+    case .text(let value): .string(value)
     }
   }
 }

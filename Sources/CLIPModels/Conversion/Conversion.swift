@@ -43,7 +43,7 @@ private struct Conversion {
     // What is dropped and what is kept unrenamed stands in the report itself.
     let told: Set = ["leftovers", "extra-tensors"]
     report.warnings += Findings(model).warnings.filter { !told.contains($0.code) }.map(\.message)
-    if dialect.name == Dialect.clipCpp.name { report.warnings += ClipCppLoader.objections(to: plan) }
+    if dialect == .clipCpp { report.warnings += ClipCppLoader.objections(to: plan) }
     try write(plan, source: source, model: model, dialect: dialect, report: &report)
     return report
   }
@@ -53,8 +53,7 @@ private struct Conversion {
     switch options.layout {
     case .hf: return try Dialect.named("hf", for: model.dialect.family)
     case .openCLIP:
-      let isCustom = model.dialect.name == Dialect.openCLIPCustom.name
-      return try Dialect.named(isCustom ? "open_clip-custom" : "open_clip", for: model.dialect.family)
+      return model.dialect.isCustomText ? model.dialect : try Dialect.named("open_clip", for: model.dialect.family)
     case nil: return model.dialect.isWritable ? model.dialect : try Dialect.named("hf", for: model.dialect.family)
     }
   }
@@ -62,8 +61,7 @@ private struct Conversion {
   /// A directory that its library would open and misread is worse than none.
   private func checkLayout(_ dialect: Dialect, _ format: any CheckpointFormat.Type) throws(FileError) {
     guard let layout = options.layout else { return }
-    let dialects = layout == .hf ? ["hf"] : [Dialect.openAI.name, Dialect.openCLIPCustom.name]
-    guard dialects.contains(dialect.name) else {
+    guard dialect.layout == layout else {
       throw FileError(.usage, "--layout \(layout.rawValue) does not go with dialect \(dialect.name)")
     }
     guard format == Safetensors.self || format == PyTorch.self else {

@@ -96,7 +96,7 @@ extension Dialect {
   /// ggml's loaders want vectors in f32 and the convolution in f16 whatever the matrices are; everybody else's choice
   /// is the user's.
   func dtype(of tensor: Tensor, canonicalName: String, wanted: DType?) -> DType {
-    let isGGML = name == Dialect.clipCpp.name || name == Dialect.llamaCpp.name
+    let isGGML = self == .clipCpp || self == .llamaCpp
     if isGGML, wanted != nil, tensor.dtype.isFloat {
       if tensor.shape.count < 2 { return .f32 }
       if tensor.shape.count == 4 { return .f16 }

@@ -12,7 +12,7 @@ struct SelfDescription {
     var metadata = MetadataConfig.metadata(config)
     metadata["general.name"] = .string(baseName(of: sourcePath))
     // clip.cpp's programs print a description and leave without one.
-    if dialect.name == Dialect.clipCpp.name { metadata["general.description"] = .string("written by clipkit") }
+    if dialect == .clipCpp { metadata["general.description"] = .string("written by clipkit") }
     metadata["clipkit.dialect"] = .string(dialect.name)
     metadata["clipkit.version"] = .string(options.toolVersion)
     let isGGUF = format == GGUF.self
@@ -45,13 +45,9 @@ struct SelfDescription {
     return isGGUF ? key != "format" : !key.hasPrefix("tokenizer.")
   }
 
-  /// llama.cpp's numbers, by the type that most bytes have.
   private func addFileType(_ items: [ConversionPlan.Item], to metadata: inout Metadata) {
-    var bytes: [DType: Int] = [:]
-    for item in items { bytes[item.tensor.dtype, default: 0] += item.tensor.count }
-    let numbers: [DType: UInt32] = [.f32: 0, .f16: 1, .q8_0: 7, .q5_0: 8, .q5_1: 9, .q4_0: 2, .q4_1: 3, .bf16: 32]
-    let main = bytes.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key
-    if let number = main.flatMap({ numbers[$0] }) { metadata["general.file_type"] = .uint32(number) }
+    let number = FileType.main(of: items.lazy.map(\.tensor)).flatMap(FileType.number)
+    if let number { metadata["general.file_type"] = .uint32(UInt32(number)) }
     if items.contains(where: { $0.tensor.dtype.isBlock }) { metadata["general.quantization_version"] = .uint32(2) }
   }
 

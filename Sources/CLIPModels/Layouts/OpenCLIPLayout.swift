@@ -11,7 +11,7 @@ struct OpenCLIPLayout {
   init(_ config: ModelConfig, model: CLIPModel, dialect: Dialect) throws(FileError) {
     self.config = config
     self.model = model
-    isCustomText = dialect.name == Dialect.openCLIPCustom.name
+    isCustomText = dialect.isCustomText
     let path = "\(directory(of: model.checkpoint.files.first?.path ?? ""))/open_clip_config.json"
     source = FileIdentity(path: path) == nil ? nil : try JSONValue(contentsOf: path)["model_cfg"]
   }

@@ -73,16 +73,11 @@ struct SideCars {
 extension ModelConfig {
   /// The value of a fact that an output cannot do without.
   func required(_ field: ConfigField, for what: String) throws(FileError) -> JSONValue {
-    switch self[field] {
-    case .integer(let value): return JSONValue(value)
-    case .integers(let values): return JSONValue(values)
-    case .number(let value): return JSONValue(value)
-    case .numbers(let values): return .array(values.map { JSONValue($0) })
-    case .text(let value): return .string(value)
-    case nil:
+    guard let value = self[field] else {
       throw FileError(
         .unsupported, "\(what) needs \(field.rawValue), which nothing states",
         hint: "Use --config FILE, or --assume \(Conventions.allCases.map(\.rawValue).joined(separator: "|"))")
     }
+    return value.json
   }
 }

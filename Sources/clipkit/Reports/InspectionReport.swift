@@ -116,15 +116,7 @@ struct InspectionReport {
     var object = JSONObject()
     for field in ConfigField.allCases {
       guard let value = config[field] else { continue }
-      let json: JSONValue =
-        switch value {
-        case .integer(let value): JSONValue(value)
-        case .integers(let values): JSONValue(values)
-        case .number(let value): JSONValue(value)
-        case .numbers(let values): .array(values.map { JSONValue($0) })
-        case .text(let value): .string(value)
-        }
-      object[field.rawValue] = ["value": json, "origin": JSONValue(config.origins[field].map { "\($0)" })]
+      object[field.rawValue] = ["value": value.json, "origin": JSONValue(config.origins[field].map { "\($0)" })]
     }
     return object
   }
