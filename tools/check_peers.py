@@ -214,7 +214,8 @@ def check_q8(checks):
 
 def check_wrapper(checks, name, file):
     """Every suit of one model has one hash, and converts to the same tensors."""
-    target = checks.convert(CHECKPOINTS / file, "out.safetensors", "--dialect", "openai" if name != "siglip" else "hf",
+    dialect = "hf" if name == "siglip" else "open_clip-custom" if name.startswith("big-vision") else "openai"
+    target = checks.convert(CHECKPOINTS / file, "out.safetensors", "--dialect", dialect,
                             *(["--dtype", "f32"] if "dequantized" in expected(name) else []))
     wanted = expected(name)["tensors"]
     found = sums(scalars(native(readers.read(target))))

@@ -164,13 +164,18 @@ def siglip_to_big_vision(tensors, heads, text_heads):
            "attn.proj", ("mlp.fc1", "mlp.fc2"), heads)
     norm(f"{image}Transformer/encoder_norm", f"{trunk}norm")
     pool, head = f"{trunk}attn_pool.", f"{image}MAPHead_0/"
-    result[f"{head}probe"] = tensors[f"{pool}latent"]
-    attention(f"{head}MultiHeadDotProductAttention_0",
-              np.concatenate([tensors[f"{pool}q.weight"], tensors[f"{pool}kv.weight"]]),
-              np.concatenate([tensors[f"{pool}q.bias"], tensors[f"{pool}kv.bias"]]), f"{pool}proj", heads)
-    norm(f"{head}LayerNorm_0", f"{pool}norm")
-    dense(f"{head}MlpBlock_0/Dense_0", f"{pool}mlp.fc1")
-    dense(f"{head}MlpBlock_0/Dense_1", f"{pool}mlp.fc2")
+    if f"{pool}latent" in tensors:
+        result[f"{head}probe"] = tensors[f"{pool}latent"]
+        attention(f"{head}MultiHeadDotProductAttention_0",
+                  np.concatenate([tensors[f"{pool}q.weight"], tensors[f"{pool}kv.weight"]]),
+                  np.concatenate([tensors[f"{pool}q.bias"], tensors[f"{pool}kv.bias"]]), f"{pool}proj", heads)
+        norm(f"{head}LayerNorm_0", f"{pool}norm")
+        dense(f"{head}MlpBlock_0/Dense_0", f"{pool}mlp.fc1")
+        dense(f"{head}MlpBlock_0/Dense_1", f"{pool}mlp.fc2")
+    if f"{trunk}cls_token" in tensors:
+        result[f"{image}cls"] = tensors[f"{trunk}cls_token"]
+    if "visual.head.proj.weight" in tensors:
+        dense(f"{image}head", "visual.head.proj")
     result[f"{text}Embed_0/embedding"] = tensors["text.token_embedding.weight"]
     result[f"{text}pos_embedding"] = tensors["text.positional_embedding"][None]
     blocks(f"{text}Encoder_0/", "text.transformer.resblocks.", ("ln_1", "ln_2"),
@@ -178,6 +183,18 @@ def siglip_to_big_vision(tensors, heads, text_heads):
     norm(f"{text}Encoder_0/encoder_norm", "text.ln_final")
     dense(f"{text}head", "text.text_projection")
     return {name: np.ascontiguousarray(array) for name, array in result.items()}
+
+
+def scanned(tensors):
+    """A big_vision dict with the blocks of each encoder stacked, as nn.scan has them."""
+    stacks, result = {}, {}
+    for name, array in tensors.items():
+        match = re.fullmatch(r"(.*/encoderblock)_(\d+)(/.*)", name)
+        if match:
+            stacks.setdefault(match[1] + match[3], {})[int(match[2])] = array
+        else:
+            result[name] = array
+    return result | {name: np.stack([layers[n] for n in range(len(layers))]) for name, layers in stacks.items()}
 
 
 _CLIP_CPP_BLOCK = {

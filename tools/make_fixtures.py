@@ -22,6 +22,7 @@ import gguf
 import huggingface_hub
 import safetensors.torch
 import transformers
+from open_clip.convert import load_big_vision_weights
 from open_clip.model import convert_weights_to_lp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
@@ -72,6 +73,8 @@ def facts(config):
     timm = "timm_model_name" in vision
     width = 32 if timm else vision["width"]
     resnet = isinstance(vision.get("layers"), list)
+    pooling = {"map": "attention", "token": "class_token", "avg": "average"}[vision["timm_pool"]] if timm else (
+        "attention_2d" if resnet else "class_token")
     activation = "gelu_tanh" if timm else "quick_gelu" if config.get("quick_gelu") else "gelu"
     return {
         "embed_dim": config["embed_dim"], "activation": activation, "layer_norm_eps": 1e-6 if timm else 1e-5,
@@ -79,7 +82,7 @@ def facts(config):
         "vision_width": width, "vision_layers": 2 if timm else vision["layers"],
         "vision_heads": 2 if timm else width * (32 if resnet else 1) // vision.get("head_width", 64),
         "context_length": text["context_length"], "vocab_size": text["vocab_size"], "text_width": text["width"],
-        "text_layers": text["layers"], "text_heads": text["heads"]}
+        "text_layers": text["layers"], "text_heads": text["heads"], "pooling": pooling}
 
 
 def hugging_face_clip():
@@ -274,13 +277,29 @@ def make_siglip():
         "processor_class": "SiglipProcessor", "resample": 3, "rescale_factor": 1 / 255,
         "size": {"height": 16, "width": 16}})
 
-    path = CHECKPOINTS / "siglip-big-vision.npz"
-    np.savez(path, **dialects.siglip_to_big_vision(numpy_of(state), heads=2, text_heads=2))
-    loaded = tiny.open_clip_model(tiny.SIGLIP)
-    from open_clip.convert import load_big_vision_weights
-    load_big_vision_weights(loaded, str(path))
-    assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.state_dict().items())
+    save_big_vision("siglip-big-vision.npz", tiny.SIGLIP, state)
     expect("siglip", state, facts(tiny.SIGLIP), ["openclip-siglip", "hf-siglip", "siglip-big-vision.npz"])
+
+
+def save_big_vision(name, config, state):
+    """big_vision's file of a model, which open_clip's own loader finds to hold the same numbers."""
+    arrays = dialects.siglip_to_big_vision(numpy_of(state), heads=2, text_heads=2)
+    if config is tiny.AVERAGE:
+        arrays = dialects.scanned(arrays)
+    # One is stored, as big_vision stores all; the others are small.
+    (np.savez if config is tiny.SIGLIP else np.savez_compressed)(CHECKPOINTS / name, **arrays)
+    loaded = tiny.open_clip_model(config)
+    load_big_vision_weights(loaded, str(CHECKPOINTS / name))
+    # The loader knows no projection behind the pooling: for it, only flax.linen.Dense speaks.
+    assert all(torch.equal(tensor, state[key]) for key, tensor in loaded.state_dict().items()
+               if not key.startswith("visual.head."))
+
+
+def make_big_vision():
+    for name, config in (("big-vision-class-token", tiny.CLASS_TOKEN), ("big-vision-average", tiny.AVERAGE)):
+        state = tiny.open_clip_model(config, SEED + 4).state_dict()
+        save_big_vision(f"{name}.npz", config, state)
+        expect(name, state, facts(config), [f"{name}.npz"])
 
 
 def inverse_names(empty, forward, target):
@@ -360,6 +379,7 @@ def main():
     model = make_hugging_face_clip(native)
     make_gguf(model)
     make_siglip()
+    make_big_vision()
 
 
 if __name__ == "__main__":

@@ -55,6 +55,13 @@ SIGLIP = {
                  "no_causal_mask": True, "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6},
                  "act_kwargs": {"approximate": "tanh"}},
 }
+# What else big_vision's two towers may be: a class token whose position is not learned; or the mean of the tokens, and
+# a projection behind it.
+CLASS_TOKEN = copy.deepcopy(SIGLIP)
+CLASS_TOKEN["vision_cfg"] |= {"timm_model_name": "vit_tiny_patch4_token_16", "timm_pool": "token"}
+AVERAGE = copy.deepcopy(SIGLIP) | {"embed_dim": 24}
+AVERAGE["vision_cfg"] |= {"timm_model_name": "vit_tiny_patch4_average_16", "timm_pool": "avg", "timm_proj": "linear",
+                          "timm_proj_bias": True}
 CLIP_PREPROCESSING = {
     "mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711],
     "interpolation": "bicubic", "resize_mode": "shortest"}
@@ -62,13 +69,30 @@ SIGLIP_PREPROCESSING = {
     "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "squash"}
 
 
+def _vit(options, **own):
+    """A vision transformer as big_vision has them, of the shape SIGLIP asks for."""
+    options = {key: options[key] for key in ("num_classes", "global_pool") if key in options}
+    model = VisionTransformer(**{
+        "img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_ratio": 1.5,
+        "class_token": False, "act_layer": "gelu_tanh", **own, **options})
+    model.default_cfg = {}  # open_clip asks it for the shape of a convolutional trunk's output
+    return model
+
+
 @timm.models.register_model
 def vit_tiny_patch4_siglip_16(pretrained=False, **options):
-    """A SigLIP image tower of the shape SIGLIP asks for."""
-    options = {key: options[key] for key in ("num_classes", "global_pool") if key in options}
-    return VisionTransformer(**{
-        "img_size": 16, "patch_size": 4, "embed_dim": 32, "depth": 2, "num_heads": 2, "mlp_ratio": 1.5,
-        "class_token": False, "global_pool": "map", "act_layer": "gelu_tanh", **options})
+    return _vit(options, global_pool="map")
+
+
+@timm.models.register_model
+def vit_tiny_patch4_token_16(pretrained=False, **options):
+    return _vit(options, global_pool="token", class_token=True, no_embed_class=True)
+
+
+@timm.models.register_model
+def vit_tiny_patch4_average_16(pretrained=False, **options):
+    # As timm's vit_…_siglip_gap_…: the norm comes before the mean.
+    return _vit(options, global_pool="avg", fc_norm=False)
 
 
 def values(name, shape, seed):

@@ -32,7 +32,7 @@ public struct CLIPModel: Sendable {
         try mapping.addScalar(name, value, dtype: dtype)
       }
     }
-    var resolver = ConfigResolver(canonical: mapping.canonical, family: dialect.family)
+    var resolver = ConfigResolver(canonical: mapping.canonical, checkpoint: checkpoint, dialect: dialect)
     let isOpenAIRelease =
       dialect == .openAI && checkpoint.formatDetail.contains("TorchScript")
       && (checkpoint["input_resolution"] != nil || checkpoint.metadata["input_resolution"] != nil)
@@ -74,14 +74,24 @@ public struct CLIPModel: Sendable {
       let kind = "patch embedding of shape \(patches.shape) is a linear layer, as SigLIP 2 NaFlex has: not known"
       problems.append(FileError(.unsupported, kind, tensor: "visual.conv1.weight"))
     }
+    // The shapes of these are facts of the config, so that without them nothing is expected.
+    for (name, isNeeded) in [
+      ("visual.positional_embedding", config.hasVision && !config.isResNet),
+      ("positional_embedding", config.hasText),
+    ] where isNeeded && canonical[name] == nil {
+      problems.append(
+        FileError(
+          .mismatch, "not in the checkpoint", tensor: name,
+          hint: "Positions that are computed, not learned, are not known"))
+    }
     for expected in CanonicalTensors(config).list {
       guard let tensor = canonical[expected.name] else {
-        if expected.isRequired {
+        if expected.isRequired, !problems.contains(where: { $0.tensor == expected.name }) {
           problems.append(FileError(.mismatch, "not in the checkpoint", tensor: expected.name))
         }
         continue
       }
-      if tensor.shape != expected.shape {
+      if tensor.shape != expected.shape, tensor.shape != expected.otherShape {
         problems.append(
           FileError(
             .mismatch, "shape \(tensor.shape), expected \(expected.shape)", tensor: expected.name))

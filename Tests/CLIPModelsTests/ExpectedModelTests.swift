@@ -76,7 +76,7 @@ func configIsThatOfTheRealModel(_ expected: ExpectedModel) throws {
     "vision_width": [.visionWidth], "vision_layers": [.visionLayers, .visionStages], "vision_heads": [.visionHeads],
     "context_length": [.textContextLength], "vocab_size": [.textVocabSize], "text_width": [.textWidth],
     "text_layers": [.textLayers], "text_heads": [.textHeads], "layer_norm_eps": [.visionEpsilon, .textEpsilon],
-    "activation": [.visionActivation, .textActivation],
+    "activation": [.visionActivation, .textActivation], "pooling": [.visionPooling],
   ]
   let config = try #require(expected.json["config"]?.object)
   for key in config.keys {

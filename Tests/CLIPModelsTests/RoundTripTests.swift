@@ -18,6 +18,7 @@ struct Route: CustomTestStringConvertible, Sendable {
       "openclip-vit-mixed-f16.safetensors": vit, "openclip-vit-compiled-bf16.pt": vit, "hf-text": vit,
       "openclip-rn": ["openai", "open_clip-custom"], "hf-siglip": ["hf", "open_clip-custom"],
       "openclip-siglip": ["hf", "open_clip-custom"], "siglip-big-vision.npz": ["hf", "open_clip-custom"],
+      "big-vision-class-token.npz": ["open_clip-custom"], "big-vision-average.npz": ["open_clip-custom"],
     ]
     return dialects.keys.sorted().flatMap { source in
       allFormats.flatMap { format in
@@ -49,7 +50,7 @@ func conversionLosesNothing(_ route: Route) throws {
 
   var back = ConversionOptions()
   back.format = model.checkpoint.format == "npz" ? "safetensors" : model.checkpoint.format
-  back.dialect = model.dialect.isWritable ? model.dialect.name : "hf"
+  back.dialect = model.dialect.isWritable ? model.dialect.name : route.dialect
   _ = try convert(middle, to: directory.file("back"), options: back)
   let returned = try #require(try CLIPModel.open(directory.file("back")))
   #expect(try Manifest(returned) == expected)

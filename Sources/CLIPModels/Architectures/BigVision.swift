@@ -1,3 +1,5 @@
+import Checkpoints
+
 // Names of big_vision's npz files: Flax modules, kernels stored [in, out].
 
 extension Dialect {
@@ -17,7 +19,43 @@ extension Dialect {
         NameRule("positional_embedding", "txt/pos_embedding", .leadingOnes(1)),
         NameRule("logit_scale", "t", .leadingOnes(1)), NameRule("logit_bias", "b", .leadingOnes(1)),
       ]),
+    refused: [
+      RefusedModule(
+        prefix: "img/pre_logits/",
+        reason: "a tanh layer before the image's projection (rep_size), which nobody else has"),
+      RefusedModule(prefix: "txt/MAPHead_0/", reason: "texts pooled by attention, which nobody else does"),
+      RefusedModule(prefix: "txt/BertEncoder_0/", reason: "a BERT as text encoder, as LiT has: not known"),
+      old("img/Transformer/posembed_input/"), old("img/Transformer/pos_embedding"), old("img/probe"),
+      RefusedModule(
+        prefix: "txt/Encoder_0/pos_embedding",
+        reason: "a second position embedding, which big_vision adds to the first",
+        hint: "Add it to txt/pos_embedding"),
+    ],
     isWritable: false)
+
+  private static func old(_ prefix: String) -> RefusedModule {
+    RefusedModule(
+      prefix: prefix, reason: "a name from before 2022, which big_vision renames when it loads",
+      hint: "Load and save it with big_vision")
+  }
+
+  /// What a file's own shapes tell, since heads stand apart there.
+  static func bigVisionShapes(_ checkpoint: Checkpoint) -> ConfigFacts {
+    var facts: ConfigFacts = [:]
+    for (field, tower) in [(ConfigField.visionHeads, "img/Transformer"), (.textHeads, "txt/Encoder_0")] {
+      let shape = checkpoint["\(tower)/encoderblock_0/MultiHeadDotProductAttention_0/query/bias"]?.shape ?? []
+      if shape.count == 2, (1...ConfigField.largest).contains(shape[0]) { facts[field] = .integer(shape[0]) }
+    }
+    // Without a class token and without a pooling head, tokens may be averaged or the first one taken.
+    if checkpoint["img/cls"] != nil { facts[.visionPooling] = .text(VisionPooling.classToken.rawValue) }
+    return facts
+  }
+
+  /// What every vision and text transformer of big_vision does.
+  static let bigVisionConventions: ConfigFacts = [
+    .visionActivation: .text(Activation.geluTanh.rawValue), .textActivation: .text(Activation.geluTanh.rawValue),
+    .visionEpsilon: .number(1e-6), .textEpsilon: .number(1e-6),
+  ]
 
   private static func norm(_ canonical: String, _ file: String) -> [NameRule] {
     [NameRule("\(canonical).weight", "\(file)/scale"), NameRule("\(canonical).bias", "\(file)/bias")]

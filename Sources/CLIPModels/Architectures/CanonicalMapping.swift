@@ -34,6 +34,10 @@ struct CanonicalMapping: Sendable {
         extras.append(name)
       }
     }
+    for module in dialect.refused {
+      guard let name = extras.first(where: { $0.hasPrefix(module.prefix) }) else { continue }
+      problems.append(FileError(.unsupported, module.reason, tensor: name, hint: module.hint))
+    }
     for name in order {
       let parts = found[name]?.sorted { ($0.form.part?.index ?? 0) < ($1.form.part?.index ?? 0) } ?? []
       do throws(FileError) {
@@ -92,7 +96,11 @@ struct CanonicalMapping: Sendable {
     guard let tensor = canonical[name] else { return [] }
     let targets = dialect.fileNames(name)
     guard !targets.isEmpty else {
-      throw FileError(.unsupported, "dialect \(dialect.name) has no name for this tensor", tensor: name)
+      let others = Dialect.all.filter { $0.family == dialect.family && $0.isWritable && !$0.fileNames(name).isEmpty }
+      let names = others.map(\.name).joined(separator: ", ")
+      throw FileError(
+        .unsupported, "dialect \(dialect.name) has no name for this tensor", tensor: name,
+        hint: others.isEmpty ? nil : "Dialects that have one: \(names)")
     }
     if let expected = targets[0].rule.form.part?.sizes.count, targets.count != expected {
       throw FileError(.unsupported, "dialect \(dialect.name) does not name all parts", tensor: name)

@@ -4,6 +4,8 @@ import Checkpoints
 package struct CanonicalTensor: Sendable {
   package let name: String
   package let shape: [Int]
+  /// Another shape that it may have.
+  package var otherShape: [Int]?
   /// Whether the model cannot do without it.
   package let isRequired: Bool
 }
@@ -55,9 +57,12 @@ package struct CanonicalTensors {
     add("visual.conv1.weight", [width, 3, patch, patch])
     add("visual.conv1.bias", [width], isRequired: !isCLIP)
     if let size = config.integer(.visionImageSize), patch > 0 {
-      let tokens = (size / patch) * (size / patch) + (isCLIP ? 1 : 0)
-      add("visual.positional_embedding", [tokens, width])
+      let patches = (size / patch) * (size / patch)
+      add("visual.positional_embedding", [isCLIP ? patches + 1 : patches, width])
+      // big_vision's class token has a position only in old files.
+      if !isCLIP { list[list.count - 1].otherShape = [patches + 1, width] }
     }
+    // Without a class token there is no position for it.
     add("visual.class_embedding", [width], isRequired: isCLIP)
     addBlocks("visual.transformer", layers, width, mlpWidth)
     addModule("visual.ln_pre", [width], isRequired: isCLIP)
@@ -71,7 +76,7 @@ package struct CanonicalTensors {
         add("visual.proj.bias", [embedDim], isRequired: false)
       }
     }
-    guard !isCLIP else { return }
+    guard config.text(.visionPooling) == VisionPooling.attention.rawValue else { return }
     let pool = "visual.attn_pool"
     add("\(pool).probe", [1, 1, width])
     add("\(pool).attn.in_proj_weight", [3 * width, width])

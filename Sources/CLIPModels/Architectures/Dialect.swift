@@ -11,6 +11,8 @@ public struct Dialect: Sendable {
   public let family: ModelFamily
   /// Tensors that carry nothing a model needs: buffers that every library makes anew.
   let dropped: [NameTemplate]
+  /// Modules that change what a model computes and that no canonical name stands for.
+  let refused: [RefusedModule]
   /// Whether checkpoints can be written in it.
   public let isWritable: Bool
   /// Whether the tensors agree with the table beyond their names; tells clip.cpp's order from llama.cpp's.
@@ -23,14 +25,15 @@ public struct Dialect: Sendable {
   private let byCanonicalShape: [String: [NameRule]]
 
   init(
-    _ name: String, _ family: ModelFamily, rules: [NameRule], dropped: [String] = [], isWritable: Bool = true,
-    hasScalars: Bool = true,
+    _ name: String, _ family: ModelFamily, rules: [NameRule], dropped: [String] = [],
+    refused: [RefusedModule] = [], isWritable: Bool = true, hasScalars: Bool = true,
     accepts: @escaping @Sendable (Checkpoint) -> Bool = { _ in true }
   ) {
     self.name = name
     self.family = family
     self.rules = rules
     self.dropped = dropped.map(NameTemplate.init)
+    self.refused = refused
     self.isWritable = isWritable
     self.hasScalars = hasScalars
     self.accepts = accepts
@@ -54,6 +57,14 @@ public struct Dialect: Sendable {
   }
 
   func isDropped(_ fileName: String) -> Bool { dropped.contains { $0.match(fileName) != nil } }
+}
+
+/// A module by the beginning of its tensors' names.
+struct RefusedModule: Sendable {
+  let prefix: String
+  /// What it is, and who has it.
+  let reason: String
+  var hint: String?
 }
 
 extension Dialect: Equatable {

@@ -70,7 +70,12 @@ extension Dialect {
   /// open_clip's SigLIP: timm's vision transformer under `visual.trunk.`, the text tower under `text.`.
   static let openCLIPSigLIP = Dialect(
     "open_clip-custom", .siglip, rules: .table(.openCLIPText(prefix: "text."), timmSigLIP, .scalars),
-    dropped: ["text.attn_mask"])
+    dropped: ["text.attn_mask"],
+    refused: [
+      RefusedModule(prefix: "visual.trunk.fc_norm.", reason: "a trunk that normalises after pooling: not known"),
+      RefusedModule(prefix: "visual.trunk.reg_token", reason: "a trunk with register tokens: not known"),
+      RefusedModule(prefix: "visual.head.mlp.", reason: "a projection of two layers (timm_proj mlp): not known"),
+    ])
 
   private static let timmSigLIP: [NameRule] = {
     let (block, trunk) = ("visual.transformer.resblocks.{}", "visual.trunk.blocks.{}")
@@ -88,6 +93,9 @@ extension Dialect {
     return .table(
       blocks, pooling, .module("visual.conv1", "visual.trunk.patch_embed.proj"),
       .module("visual.ln_post", "visual.trunk.norm"), .module("visual.proj", "visual.head.proj"),
-      [NameRule("visual.positional_embedding", "visual.trunk.pos_embed", .leadingOnes(1))])
+      [
+        NameRule("visual.positional_embedding", "visual.trunk.pos_embed", .leadingOnes(1)),
+        NameRule("visual.class_embedding", "visual.trunk.cls_token", .leadingOnes(2)),
+      ])
   }()
 }

@@ -65,7 +65,8 @@ public enum ConfigField: String, Sendable, CaseIterable {
 
   /// Facts that no shape of a tensor tells.
   static let unknowable: [ConfigField] = [
-    .visionHeads, .visionActivation, .visionEpsilon, .textHeads, .textActivation, .textEpsilon, .textPooling,
+    .visionHeads, .visionActivation, .visionEpsilon, .visionPooling, .textHeads, .textActivation, .textEpsilon,
+    .textPooling,
     .textTokenizer, .imageMean, .imageStd, .imageInterpolation, .imageResizeMode,
   ]
 }

@@ -23,12 +23,14 @@ struct ConfigResolver {
   private(set) var notes: [String] = []
   /// The config files that were read.
   private(set) var files: [FileIdentity] = []
-  private let shapes: ConfigFacts
+  private let dialect: Dialect
 
-  init(canonical: Checkpoint, family: ModelFamily) {
-    config = ModelConfig(family: family)
-    shapes = ShapeFacts(canonical).facts
-    config.add(shapes, from: .shapes)
+  /// Begins with what the tensors tell, in canonical form and as the file has them.
+  init(canonical: Checkpoint, checkpoint: Checkpoint, dialect: Dialect) {
+    self.dialect = dialect
+    config = ModelConfig(family: dialect.family)
+    config.add(ShapeFacts(canonical, family: dialect.family).facts, from: .shapes)
+    if dialect == .bigVision { config.add(Dialect.bigVisionShapes(checkpoint), from: .shapes) }
   }
 
   private mutating func add(_ facts: ConfigFacts, from origin: ConfigOrigin, path: String? = nil) {
@@ -71,6 +73,7 @@ struct ConfigResolver {
     if let conventions = options.conventions {
       add(conventions.facts, from: .option("--assume \(conventions.rawValue)"))
     }
+    if dialect == .bigVision { fill(Dialect.bigVisionConventions, from: .known("every model of big_vision")) }
     addKnownHeads()
     addConventions()
   }

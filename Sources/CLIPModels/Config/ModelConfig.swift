@@ -25,6 +25,8 @@ public enum VisionPooling: String, Sendable, CaseIterable {
   case classToken = "class_token"
   /// A learned query attends to all tokens.
   case attention
+  /// The mean of all tokens.
+  case average
   /// A ResNet's attention pooling, the mean as query.
   case attention2D = "attention_2d"
 }

@@ -10,11 +10,17 @@ enum OpenCLIPConfig {
     let isQuick = model["quick_gelu"]?.bool ?? false
     let isTimm = vision["timm_model_name"]?.string != nil
     if !isTimm { addVision(vision, isQuick: isQuick, to: &facts) }
+    if isTimm, let pooling = timmPooling[vision["timm_pool"]?.string ?? "avg"] {
+      facts[.visionPooling] = .text(pooling.rawValue)
+    }
     if let size = vision["image_size"]?.integer { facts[.visionImageSize] = .integer(size) }
     if let text = model["text_cfg"], text["hf_model_name"] == nil { addText(text, isQuick: isQuick, to: &facts) }
     addPreprocessing(json["preprocess_cfg"], to: &facts)
     return facts
   }
+
+  /// timm's names; the others are those of convolutional trunks.
+  static let timmPooling: [String: VisionPooling] = ["map": .attention, "token": .classToken, "avg": .average]
 
   private static func addVision(_ json: JSONValue, isQuick: Bool, to facts: inout ConfigFacts) {
     let width = json["width"]?.integer ?? 768

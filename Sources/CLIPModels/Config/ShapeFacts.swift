@@ -3,10 +3,12 @@ import Checkpoints
 /// Facts that names and shapes of canonical tensors tell.
 struct ShapeFacts {
   private let model: Checkpoint
+  private let family: ModelFamily
   private(set) var facts: ConfigFacts = [:]
 
-  init(_ canonical: Checkpoint) {
+  init(_ canonical: Checkpoint, family: ModelFamily) {
     model = canonical
+    self.family = family
     if isPresent("visual.layer1.0.conv1.weight") {
       addResNet()
     } else if isPresent("visual.conv1.weight") {
@@ -48,11 +50,13 @@ struct ShapeFacts {
     set(.visionLayers, count("visual.transformer.resblocks.{}.ln_1.weight"))
     set(.visionMLPWidth, size("visual.transformer.resblocks.0.mlp.c_fc.weight", 0))
     let hasClassToken = isPresent("visual.class_embedding")
-    let pooling: VisionPooling? =
-      isPresent("visual.attn_pool.probe") ? .attention : hasClassToken ? .classToken : nil
+    // timm's trunks may have a class token and pool otherwise.
+    let hasPool = model.names.contains { $0.hasPrefix("visual.attn_pool.") }
+    let pooling: VisionPooling? = hasPool ? .attention : hasClassToken && family == .clip ? .classToken : nil
     if let pooling { facts[.visionPooling] = .text(pooling.rawValue) }
     if let positions = size("visual.positional_embedding", 0), let patch = size("visual.conv1.weight", 3),
-      let side = squareRoot(positions - (hasClassToken ? 1 : 0))
+      let side = (hasClassToken ? squareRoot(positions - 1) : nil)
+        ?? (family == .siglip || !hasClassToken ? squareRoot(positions) : nil)
     {
       set(.visionImageSize, side.multipliedReportingOverflow(by: patch).partialValue)
     }

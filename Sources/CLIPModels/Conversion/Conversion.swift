@@ -36,6 +36,7 @@ private struct Conversion {
     if let problem = model.problems.first { throw problem.located(file: source.files.first?.path) }
     try checkTowers(model)
     let dialect = try targetDialect(model)
+    try checkPooling(model, dialect)
     try checkLayout(dialect, targetFormat())
     let plan = try ConversionPlan(model, dialect: dialect, options: options)
     var report = ConversionReport(input: input, output: output, source: source, model: model)
@@ -54,8 +55,20 @@ private struct Conversion {
     case .hf: return try Dialect.named("hf", for: model.dialect.family)
     case .openCLIP:
       return model.dialect.isCustomText ? model.dialect : try Dialect.named("open_clip", for: model.dialect.family)
-    case nil: return model.dialect.isWritable ? model.dialect : try Dialect.named("hf", for: model.dialect.family)
+    case nil:
+      if model.dialect.isWritable { return model.dialect }
+      // big_vision's models without a pooling head are none of transformers'.
+      return model.tensors["visual.attn_pool.probe"] == nil && model.config.hasVision
+        ? .openCLIPSigLIP : .huggingFaceSigLIP
     }
+  }
+
+  /// A file whose names transformers knows, and whose tensors are all of a SigLIP but for its head, would be misread.
+  private func checkPooling(_ model: CLIPModel, _ dialect: Dialect) throws(FileError) {
+    guard dialect == .huggingFaceSigLIP, model.dialect != dialect, model.config.hasVision, options.towers != .text,
+      model.tensors["visual.attn_pool.probe"] == nil
+    else { return }
+    throw HuggingFaceLayout.noPoolingHead
   }
 
   /// A directory that its library would open and misread is worse than none.

@@ -11,9 +11,15 @@ struct HuggingFaceLayout {
     guard !config.isResNet else {
       throw FileError(.unsupported, "transformers has no CLIP with a ResNet", hint: "Use --layout open_clip")
     }
+    let isPooled = config.text(.visionPooling) == VisionPooling.attention.rawValue
+    guard config.family != .siglip || !config.hasVision || isPooled else { throw Self.noPoolingHead }
     self.config = config
     self.hasProjection = hasProjection
   }
+
+  static let noPoolingHead = FileError(
+    .unsupported, "transformers' SigLIP pools by attention, this model has no head for it",
+    hint: "Write a file with --dialect open_clip-custom")
 
   private var isSigLIP: Bool { config.family == .siglip }
   private var typePrefix: String { isSigLIP ? "siglip" : "clip" }

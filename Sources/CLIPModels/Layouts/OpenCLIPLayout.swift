@@ -51,10 +51,13 @@ struct OpenCLIPLayout {
         for key in own.keys { json[key] = own[key] }
         return json
       }
-      json["timm_model_name"] = .string(try timmName())
+      let isAverage = try isAverage()
+      json["timm_model_name"] = .string(try timmName(isAverage: isAverage))
       json["timm_model_pretrained"] = false
-      json["timm_pool"] = "map"
-      json["timm_proj"] = "none"
+      json["timm_pool"] = isAverage ? "avg" : "map"
+      let hasProjection = model.tensors["visual.proj.weight"] != nil
+      json["timm_proj"] = hasProjection ? "linear" : "none"
+      if hasProjection, model.tensors["visual.proj.bias"] != nil { json["timm_proj_bias"] = true }
       return json
     }
     json["width"] = try config.required(.visionWidth, for: file)
@@ -118,8 +121,19 @@ struct OpenCLIPLayout {
     return json
   }
 
+  /// timm's SigLIP trunks pool by attention or average.
+  private func isAverage() throws(FileError) -> Bool {
+    let pooling = try config.required(.visionPooling, for: "open_clip_config.json").string
+    guard pooling != VisionPooling.classToken.rawValue else {
+      throw FileError(
+        .unsupported, "timm has no SigLIP trunk with a class token",
+        hint: "Write a file with --dialect open_clip-custom")
+    }
+    return pooling == VisionPooling.average.rawValue
+  }
+
   /// timm's name for a SigLIP trunk of these shapes.
-  private func timmName() throws(FileError) -> String {
+  private func timmName(isAverage: Bool) throws(FileError) -> String {
     let names = [768: "base", 1024: "large", 1152: "so400m", 1536: "giantopt"]
     guard let size = config.integer(.visionImageSize), let patch = config.integer(.visionPatchSize),
       let width = config.integer(.visionWidth), let name = names[width], KnownModel.matching(config) != nil
@@ -127,6 +141,6 @@ struct OpenCLIPLayout {
       throw FileError(
         .unsupported, "timm has no SigLIP trunk of these shapes", hint: "Use --layout hf, or a single file")
     }
-    return "vit_\(name)_patch\(patch)_siglip_\(size)"
+    return "vit_\(name)_patch\(patch)_siglip_\(isAverage ? "gap_" : "")\(size)"
   }
 }
