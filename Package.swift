@@ -32,13 +32,24 @@ let package = Package(
     .systemLibrary(
       name: "CLibdeflate", pkgConfig: "libdeflate",
       providers: [.apt(["libdeflate-dev"]), .brew(["libdeflate"])]),
+    .systemLibrary(
+      name: "CLibjpeg", pkgConfig: "libjpeg",
+      providers: [.apt(["libjpeg62-turbo-dev"]), .brew(["jpeg-turbo"])]),
+    .systemLibrary(
+      name: "CLibpng", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+    .systemLibrary(
+      name: "CLibwebpdemux", pkgConfig: "libwebpdemux",
+      providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
+    .target(
+      name: "CImages", dependencies: ["CLibjpeg", "CLibpng", "CLibwebpdemux"], cSettings: optimizedC),
     .target(name: "CKernels", cSettings: optimizedC, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CSystem"),
     .target(
       name: "Checkpoints", dependencies: ["CKernels", "CLibcrypto", "CLibdeflate", "CLibzip", "CSystem"],
       swiftSettings: settings),
     .target(name: "CTokenizer", exclude: ["merges.txt", "README.md"]),
-    .target(name: "CLIPModels", dependencies: ["Checkpoints", "CTokenizer"], swiftSettings: settings),
+    .target(
+      name: "CLIPModels", dependencies: ["Checkpoints", "CImages", "CTokenizer"], swiftSettings: settings),
     .executableTarget(
       name: "clipkit",
       dependencies: [

@@ -17,6 +17,8 @@ public struct CLIPModel: Sendable {
   /// What does not fit: missing tensors, wrong shapes, side-cars that contradict the tensors.
   public let problems: [FileError]
   let mapping: CanonicalMapping
+  /// What a config asks of the preprocessing of images that `Preprocessor` does not do.
+  let unsupportedPreprocessing: [String]
   /// The config files that were read: inputs, which no output may replace.
   let configFiles: [FileIdentity]
 
@@ -44,6 +46,7 @@ public struct CLIPModel: Sendable {
     self.mapping = mapping
     config = resolver.config
     configFiles = resolver.files
+    unsupportedPreprocessing = resolver.unsupportedPreprocessing
     notes = prefixNotes + resolver.notes
     problems = mapping.problems + resolver.conflicts + Self.check(mapping.canonical, resolver.config)
   }

@@ -52,10 +52,16 @@ public enum ConfigField: String, Sendable, CaseIterable {
   case imageMean = "image.mean"
   /// Divides each channel.
   case imageStd = "image.std"
-  /// The resize filter: bicubic, bilinear or nearest.
+  /// `ResizeFilter`.
   case imageInterpolation = "image.interpolation"
   /// How the picture meets the square: shortest, longest or squash.
   case imageResizeMode = "image.resize_mode"
+  /// The side that the resize makes before the crop; the square's own where nothing says so.
+  case imageResizeSize = "image.resize_size"
+  /// What fills a square that the picture does not, in every sample: 0 where nothing says so.
+  case imageFillColor = "image.fill_color"
+  /// `PreprocessingDialect`.
+  case imagePreprocessing = "image.preprocessing"
 
   /// The largest whole number that a fact may be: sums and products of a few stay far from overflow.
   static let largest = 1 << 24

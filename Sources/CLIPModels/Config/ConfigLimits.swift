@@ -13,14 +13,29 @@ enum ConfigLimits {
       if text["no_causal_mask"]?.bool == true { statements.append("text_cfg.no_causal_mask is true") }
       if let name = text["hf_tokenizer_name"]?.string { statements.append("text_cfg.hf_tokenizer_name is \(name)") }
     }
-    for key in ["do_resize", "do_center_crop", "do_rescale", "do_normalize"] where json[key]?.bool == false {
-      // SigLIP's processors have no crop to do.
-      if key != "do_center_crop" || json["size"]?["shortest_edge"] != nil { statements.append("\(key) is false") }
+    return statements + preprocessing(json)
+  }
+
+  /// The statements of a `preprocessor_config.json` that ask for what `Preprocessor` does not do.
+  static func preprocessing(_ json: JSONValue) -> [String] {
+    var statements: [String] = []
+    for key in ["do_resize", "do_center_crop", "do_rescale"] where json[key]?.bool == false {
+      // What is squashed needs no crop.
+      if key != "do_center_crop" || json["size"]?["shortest_edge"] != nil || json["size"]?.integer != nil {
+        statements.append("\(key) is false")
+      }
     }
-    let size = json["size"]?["shortest_edge"]?.integer ?? json["size"]?.integer
-    let crop = json["crop_size"]?["height"]?.integer ?? json["crop_size"]?.integer
-    if let size, let crop, size != crop {
-      statements.append("the shorter side is resized to \(size), the crop is \(crop)")
+    if json["do_pad"]?.bool == true { statements.append("do_pad is true") }
+    if let factor = json["rescale_factor"]?.number, factor != 1.0 / 255 {
+      statements.append("rescale_factor is \(factor)")
+    }
+    for key in ["longest_edge", "max_height", "max_width"] where json["size"]?[key]?.integer != nil {
+      statements.append("size has a \(key)")
+    }
+    for key in ["size", "crop_size"] {
+      if let height = json[key]?["height"]?.integer, let width = json[key]?["width"]?.integer, height != width {
+        statements.append("\(key) is \(height) × \(width)")
+      }
     }
     return statements
   }

@@ -21,6 +21,8 @@ struct ConfigResolver {
   private(set) var conflicts: [FileError] = []
   /// What a user should know.
   private(set) var notes: [String] = []
+  /// What a config asks of the preprocessing of images that is not done.
+  private(set) var unsupportedPreprocessing: [String] = []
   /// The config files that were read.
   private(set) var files: [FileIdentity] = []
   private let dialect: Dialect
@@ -82,6 +84,7 @@ struct ConfigResolver {
     let json = try JSONValue(contentsOf: path)
     if let identity = FileIdentity(path: path) { files.append(identity) }
     let origin = ConfigOrigin.file(lastComponent(of: path))
+    unsupportedPreprocessing += ConfigLimits.preprocessing(json)
     for statement in ConfigLimits.notCarried(json) {
       notes.append("\(origin): \(statement), which clipkit does not carry over: outputs will not say so")
     }

@@ -69,21 +69,33 @@ enum HuggingFaceConfig {
     return activations[name].map { .text($0.rawValue) }
   }
 
+  private static let filters = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+
   /// Facts of a `preprocessor_config.json`.
   static func preprocessingFacts(_ json: JSONValue) -> ConfigFacts {
     var facts: ConfigFacts = [:]
     func numbers(_ key: String) -> [Double]? { json[key]?.array?.compactMap(\.number) }
     if let mean = numbers("image_mean"), mean.count == 3 { facts[.imageMean] = .numbers(mean) }
     if let std = numbers("image_std"), std.count == 3 { facts[.imageStd] = .numbers(std) }
-    if let resample = json["resample"]?.integer, let name = [0: "nearest", 2: "bilinear", 3: "bicubic"][resample] {
-      facts[.imageInterpolation] = .text(name)
+    if json["do_normalize"]?.bool == false {
+      facts[.imageMean] = .numbers([0, 0, 0])
+      facts[.imageStd] = .numbers([1, 1, 1])
     }
-    let size = json["size"]
-    if size?.integer != nil || size?["shortest_edge"] != nil {
-      facts[.imageResizeMode] = .text("shortest")
-    } else if size?["height"] != nil {
-      facts[.imageResizeMode] = .text("squash")
+    if let resample = json["resample"]?.integer, filters.indices.contains(resample) {
+      facts[.imageInterpolation] = .text(filters[resample])
     }
+    let shortest = json["size"]?.integer ?? json["size"]?["shortest_edge"]?.integer
+    let square = json["size"]?["height"]?.integer
+    if shortest != nil || square != nil {
+      facts[.imageResizeMode] = .text(shortest != nil ? "shortest" : "squash")
+    }
+    let crop = json["crop_size"]?.integer ?? json["crop_size"]?["height"]?.integer
+    if let side = shortest ?? square {
+      let isCropped = json["do_center_crop"]?.bool ?? (crop != nil)
+      if let input = isCropped ? crop : square { facts[.visionImageSize] = .integer(input) }
+      if isCropped, let crop, crop != side { facts[.imageResizeSize] = .integer(side) }
+    }
+    if !facts.isEmpty { facts[.imagePreprocessing] = .text(PreprocessingDialect.huggingFace.rawValue) }
     return facts
   }
 }

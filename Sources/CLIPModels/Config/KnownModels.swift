@@ -54,8 +54,8 @@ public enum Conventions: String, Sendable, CaseIterable {
 
   var facts: ConfigFacts {
     switch self {
-    case .openai: Self.clip(.quickGELU, .openAI)
-    case .laion: Self.clip(.gelu, .openCLIP)
+    case .openai: Self.clip(.quickGELU, .openAI, .openAI)
+    case .laion: Self.clip(.gelu, .openCLIP, .openCLIP)
     case .siglip:
       [
         .visionActivation: .text(Activation.geluTanh.rawValue), .textActivation: .text(Activation.geluTanh.rawValue),
@@ -63,11 +63,14 @@ public enum Conventions: String, Sendable, CaseIterable {
         .textTokenizer: .text(TokenizerDialect.sentencePiece.rawValue),
         .imageMean: .numbers([0.5, 0.5, 0.5]), .imageStd: .numbers([0.5, 0.5, 0.5]),
         .imageInterpolation: .text("bicubic"), .imageResizeMode: .text("squash"),
+        .imagePreprocessing: .text(PreprocessingDialect.huggingFace.rawValue),
       ]
     }
   }
 
-  private static func clip(_ activation: Activation, _ tokenizer: TokenizerDialect) -> ConfigFacts {
+  private static func clip(
+    _ activation: Activation, _ tokenizer: TokenizerDialect, _ preprocessing: PreprocessingDialect
+  ) -> ConfigFacts {
     [
       .visionActivation: .text(activation.rawValue), .textActivation: .text(activation.rawValue),
       .textPooling: .text(TextPooling.argmax.rawValue), .visionEpsilon: .number(1e-5), .textEpsilon: .number(1e-5),
@@ -75,6 +78,7 @@ public enum Conventions: String, Sendable, CaseIterable {
       .imageMean: .numbers([0.48145466, 0.4578275, 0.40821073]),
       .imageStd: .numbers([0.26862954, 0.26130258, 0.27577711]),
       .imageInterpolation: .text("bicubic"), .imageResizeMode: .text("shortest"),
+      .imagePreprocessing: .text(preprocessing.rawValue),
     ]
   }
 }

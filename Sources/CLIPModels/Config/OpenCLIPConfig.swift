@@ -66,10 +66,21 @@ enum OpenCLIPConfig {
 
   private static func addPreprocessing(_ json: JSONValue?, to facts: inout ConfigFacts) {
     guard let json else { return }
-    func numbers(_ key: String) -> [Double]? { json[key]?.array?.compactMap(\.number) }
-    if let mean = numbers("mean"), mean.count == 3 { facts[.imageMean] = .numbers(mean) }
-    if let std = numbers("std"), std.count == 3 { facts[.imageStd] = .numbers(std) }
-    if let interpolation = json["interpolation"]?.string { facts[.imageInterpolation] = .text(interpolation) }
-    if let mode = json["resize_mode"]?.string { facts[.imageResizeMode] = .text(mode) }
+    // What the file leaves out, open_clip's class has; one number stands for three.
+    let standard = Conventions.laion.facts
+    func numbers(_ key: String) -> ConfigValue? {
+      let numbers = json[key]?.number.map { [$0, $0, $0] } ?? json[key]?.array?.compactMap(\.number)
+      return numbers.map { .numbers($0) }
+    }
+    func text(_ key: String) -> ConfigValue? { json[key]?.string.map { .text($0) } }
+    facts[.imageMean] = numbers("mean") ?? standard[.imageMean]
+    facts[.imageStd] = numbers("std") ?? standard[.imageStd]
+    let interpolation = text("interpolation")
+    // "random" is for training; elsewhere open_clip takes it for bicubic.
+    let isRandom = interpolation == .text("random")
+    facts[.imageInterpolation] = isRandom ? .text("bicubic") : interpolation ?? standard[.imageInterpolation]
+    facts[.imageResizeMode] = text("resize_mode") ?? standard[.imageResizeMode]
+    if let color = json["fill_color"]?.integer, color != 0 { facts[.imageFillColor] = .integer(color) }
+    facts[.imagePreprocessing] = .text(PreprocessingDialect.openCLIP.rawValue)
   }
 }

@@ -113,13 +113,15 @@ struct HuggingFaceLayout {
     var json = JSONObject()
     json["image_processor_type"] = .string(isSigLIP ? "SiglipImageProcessor" : "CLIPImageProcessor")
     json["do_resize"] = true
-    json["size"] = mode == "shortest" ? ["shortest_edge": size] : square
-    guard let resample = ["nearest": 0, "bilinear": 2, "bicubic": 3][interpolation] else {
+    let resized = config.integer(.imageResizeSize).map { JSONValue($0) } ?? size
+    let isCropped = mode == "shortest" || resized != size
+    json["size"] = mode == "shortest" ? ["shortest_edge": resized] : ["height": resized, "width": resized]
+    guard let resample = ["nearest": 0, "bilinear": 2, "bicubic": 3, "box": 4][interpolation] else {
       throw FileError(.unsupported, "transformers has no interpolation '\(escaped(interpolation))'")
     }
     json["resample"] = JSONValue(resample)
-    if !isSigLIP {
-      json["do_center_crop"] = .bool(mode == "shortest")
+    if !isSigLIP || isCropped {
+      json["do_center_crop"] = .bool(isCropped)
       json["crop_size"] = square
       json["do_convert_rgb"] = true
     }

@@ -38,7 +38,7 @@ struct OpenCLIPLayout {
     cfg["text_cfg"] = .object(try textConfig(isTanh: text == Activation.geluTanh.rawValue))
     var json = JSONObject()
     json["model_cfg"] = .object(cfg)
-    if let preprocessing = preprocessing() { json["preprocess_cfg"] = .object(preprocessing) }
+    if let preprocessing = try preprocessing() { json["preprocess_cfg"] = .object(preprocessing) }
     return .object(json)
   }
 
@@ -111,13 +111,17 @@ struct OpenCLIPLayout {
     if let epsilon, epsilon != 1e-5 { json["norm_kwargs"] = ["eps": JSONValue(epsilon)] }
   }
 
-  private func preprocessing() -> JSONObject? {
+  private func preprocessing() throws(FileError) -> JSONObject? {
+    if let size = config.integer(.imageResizeSize), size != config.integer(.visionImageSize) {
+      throw FileError(.unsupported, "open_clip cannot resize to \(size) pixels before the crop")
+    }
     guard let mean = config.numbers(.imageMean), let std = config.numbers(.imageStd) else { return nil }
     var json = JSONObject()
     json["mean"] = .array(mean.map { JSONValue($0) })
     json["std"] = .array(std.map { JSONValue($0) })
     if let interpolation = config.text(.imageInterpolation) { json["interpolation"] = .string(interpolation) }
     if let mode = config.text(.imageResizeMode) { json["resize_mode"] = .string(mode) }
+    if let color = config.integer(.imageFillColor) { json["fill_color"] = JSONValue(color) }
     return json
   }
 
