@@ -47,7 +47,7 @@ let package = Package(
     .target(
       name: "Checkpoints", dependencies: ["CKernels", "CLibcrypto", "CLibdeflate", "CLibzip", "CSystem"],
       swiftSettings: settings),
-    .target(name: "CTokenizer", exclude: ["merges.txt", "README.md"]),
+    .target(name: "CTokenizer", exclude: ["README.md", "entities.txt", "ftfy.txt", "merges.txt", "unicode.bin"]),
     .target(
       name: "CLIPModels", dependencies: ["Checkpoints", "CImages", "CTokenizer"], swiftSettings: settings),
     .executableTarget(

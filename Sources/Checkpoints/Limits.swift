@@ -4,6 +4,8 @@ public enum Limits {
   public static let safetensorsHeader = 100_000_000
   /// Bytes of a JSON side-car (config, index, tokenizer).
   public static let json = 64 << 20
+  /// Bytes of one text to be tokenized.
+  public static let text = 1 << 20
   /// Nesting of JSON and of pickled containers.
   public static let nesting = 100
   /// Tensors in one checkpoint.

@@ -1,4 +1,3 @@
-import CTokenizer
 import Checkpoints
 
 /// The vocabulary of a byte-pair encoding: tokens by id, and merges by rank.
@@ -10,7 +9,7 @@ struct BytePairVocabulary: Sendable, Equatable {
 
   /// CLIP's own, which every model with 49,408 tokens uses.
   static let standard = BytePairVocabulary(
-    merges: lines(UnsafeBufferPointer(start: ck_merges(), count: ck_merges_size())))
+    merges: lines(EmbeddedTables.merges))
 
   /// Lines of UTF-8, split at bytes: a mark that combines with a line's end or a space would hide it from `Character`.
   private static func lines(_ bytes: some Collection<UInt8>) -> [String] {
@@ -35,12 +34,21 @@ struct BytePairVocabulary: Sendable, Equatable {
     String(decoding: merge.utf8.filter { $0 != UInt8(ascii: " ") }, as: UTF8.self)
   }
 
-  /// A printable character for each byte: printable Latin-1 stands for itself, the rest for U+0100 and on.
-  private static let byteSymbols: [String] = {
-    let printable = Array(0x21...0x7E) + Array(0xA1...0xAC) + Array(0xAE...0xFF)
-    let rest = (0...0xFF).filter { !printable.contains($0) }
-    let scalars = printable + rest.indices.map { 0x100 + $0 }
-    return scalars.compactMap { Unicode.Scalar($0).map { String(Character($0)) } }
+  /// A printable character for each byte, in the order of their ids: printable Latin-1 stands for itself, the rest for
+  /// U+0100 and on.
+  private static let byteSymbols = bytesByID.map { symbolOfByte[$0] }
+
+  private static let printable = Array(0x21...0x7E) + Array(0xA1...0xAC) + Array(0xAE...0xFF)
+  private static let bytesByID = printable + (0...0xFF).filter { !printable.contains($0) }
+
+  /// The character that stands for each byte.
+  static let symbolOfByte: [String] = {
+    var symbols = [String](repeating: "", count: 256)
+    for (index, byte) in bytesByID.enumerated() {
+      let scalar = index < printable.count ? byte : 0x100 + index - printable.count
+      symbols[byte] = Unicode.Scalar(scalar).map { String(Character($0)) } ?? ""
+    }
+    return symbols
   }()
 }
 

@@ -1,0 +1,64 @@
+public import Checkpoints
+
+/// Makes ids from text as a model expects them.
+public struct Tokenizer: Sendable {
+  private let tokenizer: any TextTokenizer
+
+  /// The tokenizer of a model: its vocabulary in the file or beside it, or CLIP's own where the size says so.
+  ///
+  /// - Parameter dialect: whose cleaning and padding; the model's own when nil.
+  /// - Throws: `missing` when there is no vocabulary, `mismatch` when it is larger than the model's, `malformed` when it
+  ///   contradicts itself, `unsupported` when nothing says whose recipe to follow.
+  public init(_ model: CLIPModel, dialect: TokenizerDialect? = nil) throws(FileError) {
+    tokenizer = try Self.bytePairs(model, dialect: dialect)
+  }
+
+  /// CLIP's own vocabulary of 49,408 tokens, without a model.
+  public init(standard dialect: TokenizerDialect, contextLength: Int = 77) throws(FileError) {
+    guard dialect != .sentencePiece else {
+      throw FileError(.usage, "the standard vocabulary is one of byte pairs, not of SentencePiece")
+    }
+    tokenizer = try BytePairTokenizer.standard(dialect, contextLength: contextLength)
+  }
+
+  /// The ids of a text, as many as the model's context is long.
+  /// - Throws: `unsupported` for a text that is too long to be cleaned, or escaped too often.
+  public func encode(_ text: String) throws(FileError) -> TokenSequence { try tokenizer.encode(text) }
+
+  /// How the text becomes ids.
+  public func explain(_ text: String) throws(FileError) -> TokenizerExplanation { try tokenizer.explain(text) }
+
+  private static func bytePairs(_ model: CLIPModel, dialect: TokenizerDialect?) throws(FileError) -> BytePairTokenizer {
+    let config = model.config
+    let file = model.checkpoint.files.first?.path
+    guard config.hasText else { throw FileError(.missing, "no text encoder, so no tokenizer", file: file) }
+    let own = config.text(.textTokenizer).flatMap(TokenizerDialect.init(rawValue:))
+    guard let dialect = dialect ?? own else {
+      throw FileError(
+        .unsupported, "nothing says which tokenizer the model was trained with", file: file,
+        hint: "Use --assume \(Conventions.allCases.map(\.rawValue).joined(separator: "|")), or --config FILE")
+    }
+    guard dialect != .sentencePiece else {
+      throw FileError(.unsupported, "SentencePiece tokenizers are not read yet", file: file)
+    }
+    let size = config.integer(.textVocabSize) ?? 0
+    guard let vocabulary = try model.vocabulary() else {
+      throw FileError(
+        .missing, "no vocabulary for the model's \(size) tokens in the file or beside it", file: file,
+        hint: "Put vocab.json and merges.txt, or tokenizer.json, beside the model")
+    }
+    guard vocabulary.tokens.count <= size else {
+      throw FileError(
+        .mismatch, "vocabulary of \(vocabulary.tokens.count) tokens, the model embeds \(size)", file: file)
+    }
+    // A padding that the config of another dialect states is not this dialect's.
+    let padding = dialect == own ? config.integer(.textPaddingID) : nil
+    do throws(FileError) {
+      return try BytePairTokenizer(
+        vocabulary, dialect: dialect, contextLength: config.integer(.textContextLength) ?? 77,
+        paddingID: padding.flatMap(Int32.init(exactly:)))
+    } catch {
+      throw error.located(file: file)
+    }
+  }
+}
