@@ -65,6 +65,12 @@ public struct Golden: Sendable {
   /// The bytes of an image's file.
   public func image(_ index: Int) -> Bytes { checkpoint["images.\(index)"]?.bytes ?? Bytes([]) }
 
+  /// The side of an image's square and its pixels after resize and crop, [side, side, 3].
+  public func pixels(_ index: Int) throws(FileError) -> (side: Int, pixels: [UInt8])? {
+    guard let tensor = checkpoint["pixels"] else { return nil }
+    return (tensor.shape[1], try tensor.rows(index..<(index + 1)).bytes.load())
+  }
+
   /// The ids of each text, all of the context length; empty without texts.
   public func inputIDs() throws(FileError) -> [[Int32]] {
     guard let tensor = checkpoint["input_ids"] else { return [] }

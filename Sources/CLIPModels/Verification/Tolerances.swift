@@ -33,6 +33,21 @@ public struct Tolerances: Sendable, Equatable {
   /// Those of a profile.
   public init(_ profile: Profile) { self.profile = profile }
 
+  /// Those that a saved result was judged by, or those of another profile.
+  public init(saved json: JSONValue, profile: Profile?) throws(FileError) {
+    guard let name = json["profile"]?.string, let saved = Profile(rawValue: name),
+      let limits = json["tolerances"]?.object
+    else { throw FileError(.malformed, "saved result: profile or tolerances are not what they must be") }
+    self.init(profile ?? saved)
+    guard profile == nil else { return }
+    for name in limits.keys {
+      guard let limit = limits[name]?.number else {
+        throw FileError(.malformed, "saved result: tolerance of '\(escaped(name))' is not a number")
+      }
+      try set(name, limit)
+    }
+  }
+
   /// Sets a limit for a stage (`image.blocks.3`) or for all stages of a group (`hidden`).
   public mutating func set(_ name: String, _ limit: Double) throws(FileError) {
     guard Stage(name) != nil || Stage.Group(rawValue: name) != nil else {

@@ -52,6 +52,8 @@ func names<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type)
 extension Conventions: ExpressibleByArgument {}
 extension TowerSelection: ExpressibleByArgument {}
 extension DirectoryLayout: ExpressibleByArgument {}
+extension Tolerances.Profile: ExpressibleByArgument {}
+extension VerifiedTowers: ExpressibleByArgument {}
 
 /// A path to read; a pipe cannot be read in any order, which every format needs.
 func inputPath(_ path: String) throws(FileError) -> String {
