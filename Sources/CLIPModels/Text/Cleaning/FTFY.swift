@@ -52,7 +52,7 @@ enum FTFY {
       step("fix_line_breaks", unifyLineBreaks(text))
       step("remove_terminal_escapes", removeTerminalEscapes(text, tables))
       step("remove_control_chars", text.filter { !tables.removed.contains($0) })
-      step("NFC", Normalization.python.nfc(text))
+      step("NFC", NormalizationFormC.python.normalize(text))
       if text == before { return text }
     }
     throw tooManyRounds

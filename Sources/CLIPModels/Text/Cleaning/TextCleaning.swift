@@ -27,7 +27,7 @@ struct TextCleaning: Sendable {
       text = cleaned
     }
     if dialect == .huggingFace {
-      step("NFC", Normalization.huggingFace.nfc(text))
+      step("NFC", NormalizationFormC.huggingFace.normalize(text))
       step("white space", Self.huggingFaceSpace(text))
       step("lower case", Self.huggingFaceLower(text))
       return text

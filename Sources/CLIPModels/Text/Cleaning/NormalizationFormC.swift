@@ -1,10 +1,10 @@
 /// Unicode's normalisation form C. The standard library has none that is public, and those of the libraries differ in
 /// the marks that they know.
-struct Normalization: Sendable {
+struct NormalizationFormC: Sendable {
   /// As Python's `unicodedata` has it.
-  static let python = Normalization(isPython: true)
+  static let python = NormalizationFormC(isPython: true)
   /// As tokenizers has it.
-  static let huggingFace = Normalization(isPython: false)
+  static let huggingFace = NormalizationFormC(isPython: false)
 
   private let isPython: Bool
   /// The one or two scalars that a scalar is made of; the second is 0 where there is one.
@@ -24,7 +24,7 @@ struct Normalization: Sendable {
   }
 
   /// The text in NFC.
-  func nfc(_ text: [UInt32]) -> [UInt32] {
+  func normalize(_ text: [UInt32]) -> [UInt32] {
     guard mayChange(text) else { return text }
     var scalars: [UInt32] = []
     scalars.reserveCapacity(text.count)
