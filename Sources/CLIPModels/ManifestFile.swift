@@ -34,6 +34,12 @@ public struct ManifestFile: Sendable {
     self.modelHash = modelHash
   }
 
+  /// A line without the name: type, shape and hash.
+  private static func facts(_ line: String) -> String {
+    let fields = line.split(separator: " ")
+    return "\(fields.suffix(2).joined(separator: " ")) \(fields[0])"
+  }
+
   /// One line for each tensor that differs, is missing or is new.
   public func differences(from manifest: Manifest) -> [String] {
     var result: [String] = []
@@ -44,7 +50,7 @@ public struct ManifestFile: Sendable {
         result.append("\(name): not in the manifest")
         continue
       }
-      if line != entry.line { result.append("\(name): found \(entry.line), expected \(line)") }
+      if line != entry.line { result.append("\(name): found \(Self.facts(entry.line)), expected \(Self.facts(line))") }
     }
     result += rest.keys.sorted().map { "\(escaped($0)): not in the model" }
     if result.isEmpty, let modelHash, modelHash != manifest.modelHash {

@@ -15,7 +15,7 @@ struct ClipKit: ParsableCommand {
       Hugging Face, clip.cpp and big_vision; a file is recognised by its content. Nothing is executed from a file.
 
       Exit codes: 0 done, 1 a check failed, 64 usage, 65 bad data, 66 no input, 70 internal, 73 cannot create, \
-      74 I/O, 77 no permission, 130/143 interrupted.
+      74 I/O, 77 no permission, 129/130/143 interrupted.
       """,
     version: toolVersion,
     subcommands: [Inspect.self, Convert.self, Diff.self, Hash.self, Verify.self])
@@ -29,8 +29,8 @@ struct ClipKit: ParsableCommand {
       Process.fail(error, asJSON: CommandLine.arguments.contains("--json"))
     } catch {
       if CommandLine.arguments.contains("--json"), exitCode(for: error) == .validationFailure {
-        let fields: JSONObject = ["code": "usage", "message": .string(message(for: error))]
-        Output.write(JSONValue.object(["schema": 1, "error": .object(fields)]).text(pretty: true))
+        let usage = FileError(.usage, message(for: error))
+        Output.write(JSONValue.object(["schema": 1, "error": usage.json]).text(pretty: true))
       }
       Output.makeRoomForHelp()
       Process.end(with: fullMessage(for: error), code: exitCode(for: error).rawValue)

@@ -37,6 +37,15 @@ func usageErrorsExitWith64(_ arguments: [String]) throws {
   #expect(try place.entries() == ["tiny.safetensors"])
 }
 
+/// What the command line's parser refuses has the members of every other error.
+@Test func usageErrorsAreWholeInJSON() throws {
+  let run = try Clipkit.run("inspect", "--json")
+  #expect(run.exitCode == 64)
+  let error = try #require(try JSONValue(parsing: Array(run.stdout.utf8))["error"]?.object)
+  #expect(Set(error.keys) == ["code", "message", "file", "offset", "tensor", "hint"])
+  #expect(error["code"] == "usage" && error["message"] == "Missing expected argument '<path>'")
+}
+
 @Test(arguments: [
   ["--format", "onnxx"], ["--dialect", "klingon"], [],
 ])

@@ -27,13 +27,13 @@ struct Convert: ParsableCommand {
     completion: .list(Dialect.writableNames))
   var dialect: String?
 
-  @Option(help: "The type of floating-point tensors: keep, \(TargetType.names).")
+  @Option(help: "The type of floating-point tensors.")
   var dtype = TargetType.keep
 
-  @Option(help: "The encoders to keep: \(names(TowerSelection.self)).")
+  @Option(help: "The encoders to keep.")
   var tower = TowerSelection.both
 
-  @Option(help: "Write a directory for a library: \(names(DirectoryLayout.self)).")
+  @Option(help: "Write the directory that a library loads.")
   var layout: DirectoryLayout?
 
   @Option(
@@ -88,7 +88,6 @@ enum TargetType: String, CaseIterable, ExpressibleByArgument {
   case keep, f32, f16, bf16, f64
   case q8 = "q8_0"
 
-  static var names: String { allCases.dropFirst().map(\.rawValue).joined(separator: ", ") }
   var dtype: DType? { DType(rawValue: rawValue) }
 }
 

@@ -23,7 +23,7 @@ struct ConfigArguments: ParsableArguments {
     completion: .file())
   var config: String?
 
-  @Option(help: "Whose conventions hold for what nothing else states: \(names(Conventions.self)).")
+  @Option(help: "Whose conventions hold for what nothing else states.")
   var assume: Conventions?
 
   var options: ConfigOptions { ConfigOptions(file: config, conventions: assume) }
@@ -42,11 +42,6 @@ struct OutputOptions: ParsableArguments {
     guard !quiet else { return }
     for warning in warnings { Output.warn(warning) }
   }
-}
-
-/// The choices of an enumeration, for help.
-func names<Choice: CaseIterable & RawRepresentable<String>>(_ type: Choice.Type) -> String {
-  type.allCases.map(\.rawValue).joined(separator: ", ")
 }
 
 extension Conventions: ExpressibleByArgument {}
