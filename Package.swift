@@ -76,6 +76,6 @@ let package = Package(
 if Context.environment["CLIPKIT_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "Fuzz", dependencies: ["Checkpoints"], path: "Tests/Fuzz", swiftSettings: settings,
+      name: "Fuzz", dependencies: ["Checkpoints", "CLIPModels"], path: "Tests/Fuzz", swiftSettings: settings,
       linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
 }

@@ -1,6 +1,7 @@
 """Fills a fuzzer's corpus with small files of its kind: tools/fuzz_seeds.py NAME DIRECTORY"""
 import hashlib
 import io
+import json
 import pathlib
 import sys
 import tempfile
@@ -9,6 +10,8 @@ import zipfile
 import gguf
 import numpy as np
 import safetensors.numpy
+
+import dialects
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
 LARGEST = 16 << 10
@@ -81,12 +84,112 @@ def legacy():
             yield data
 
 
+def module(name, rows, columns=None):
+    shape = (rows, columns) if columns else (rows,)
+    return {f"{name}.weight": np.ones(shape, np.float32), f"{name}.bias": np.zeros(rows, np.float32)}
+
+
+def block(name, width, mlp=("mlp.c_fc", "mlp.c_proj"), norms=("ln_1", "ln_2"), fused="attn.in_proj_", out="attn.out_proj"):
+    tensors = module(f"{name}.{norms[0]}", width) | module(f"{name}.{norms[1]}", width)
+    tensors |= module(f"{name}.{out}", width, width)
+    tensors |= module(f"{name}.{mlp[0]}", 2 * width, width) | module(f"{name}.{mlp[1]}", width, 2 * width)
+    tensors[f"{name}.{fused}weight"] = np.ones((3 * width, width), np.float32)
+    tensors[f"{name}.{fused}bias"] = np.zeros(3 * width, np.float32)
+    return tensors
+
+
+def text_tower(prefix=""):
+    return {f"{prefix}{name}": array for name, array in {
+        **block("transformer.resblocks.0", 4), **module("ln_final", 4),
+        "token_embedding.weight": np.ones((8, 4), np.float32), "positional_embedding": np.ones((4, 4), np.float32)
+    }.items()}
+
+
+def tiny_clip():
+    """The smallest CLIP under OpenAI's names: one block a tower, width 4."""
+    return {
+        **text_tower(), **block("visual.transformer.resblocks.0", 4), **module("visual.ln_pre", 4),
+        **module("visual.ln_post", 4), "visual.class_embedding": np.ones(4, np.float32),
+        "visual.conv1.weight": np.ones((4, 3, 2, 2), np.float32), "logit_scale": np.array(2, np.float32),
+        "visual.positional_embedding": np.ones((5, 4), np.float32), "visual.proj": np.ones((4, 3), np.float32),
+        "text_projection": np.ones((4, 3), np.float32)}
+
+
+def tiny_siglip():
+    """The same for SigLIP under open_clip's names."""
+    timm = {"mlp": ("mlp.fc1", "mlp.fc2"), "norms": ("norm1", "norm2"), "fused": "attn.qkv.", "out": "attn.proj"}
+    trunk, pool = "visual.trunk", "visual.trunk.attn_pool"
+    return {
+        **text_tower("text."), **module("text.text_projection", 4, 4), **block(f"{trunk}.blocks.0", 4, **timm),
+        **module(f"{trunk}.norm", 4), f"{trunk}.patch_embed.proj.weight": np.ones((4, 3, 2, 2), np.float32),
+        f"{trunk}.patch_embed.proj.bias": np.ones(4, np.float32), f"{trunk}.pos_embed": np.ones((1, 4, 4), np.float32),
+        f"{pool}.latent": np.ones((1, 1, 4), np.float32), **module(f"{pool}.q", 4, 4), **module(f"{pool}.kv", 8, 4),
+        **module(f"{pool}.proj", 4, 4), **module(f"{pool}.norm", 4), **module(f"{pool}.mlp.fc1", 8, 4),
+        **module(f"{pool}.mlp.fc2", 4, 8), "logit_scale": np.ones(1, np.float32), "logit_bias": np.ones(1, np.float32)}
+
+
+def tiny_resnet():
+    """The first stage of a ModifiedResNet: enough to be known as one."""
+    tensors = text_tower()
+    for name in ("visual.bn1", "visual.layer1.0.bn1", "visual.layer1.0.bn2", "visual.layer1.0.bn3"):
+        tensors |= module(name, 2)
+        tensors[f"{name}.running_mean"] = tensors[f"{name}.running_var"] = np.ones(2, np.float32)
+    for name in ("visual.conv1", "visual.layer1.0.conv1", "visual.layer2.0.conv1"):
+        tensors[f"{name}.weight"] = np.ones((2, 2, 1, 1), np.float32)
+    return tensors | {"visual.attnpool.positional_embedding": np.ones((5, 64), np.float32)}
+
+
+def gguf_of(tensors, **metadata):
+    with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+        writer = gguf.GGUFWriter(file.name, "clip")
+        for key, value in metadata.items():
+            writer.add_key_value(f"clip.{key.replace('__', '.')}", value, gguf.GGUFValueType.get_type(value))
+        for name, array in tensors.items():
+            writer.add_tensor(name, array)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return pathlib.Path(file.name).read_bytes()
+
+
+def npz_of(tensors):
+    file = io.BytesIO()
+    np.savez_compressed(file, **tensors)
+    return file.getvalue()
+
+
+def models():
+    """Checkpoints of every dialect, each with the configs of every library: see Tests/Fuzz/FuzzModel.swift."""
+    clip, siglip = tiny_clip(), tiny_siglip()
+    hugging_face = dialects.clip_to_hugging_face(clip)
+    ggml = {dialects.clip_cpp_name(name) or name: array for name, array in hugging_face.items()}
+    save = safetensors.numpy.save
+    checkpoints = [
+        save(clip), save(hugging_face), save(siglip), save(tiny_resnet()), save(clip, {"clipkit.vision.heads": "2"}),
+        save({f"text.{name}" if name in text_tower() or name == "text_projection" else name: array
+              for name, array in clip.items()}),
+        gguf_of(ggml, use_gelu=True, vision__image_size=4, vision__attention__head_count=2),
+        npz_of(dialects.siglip_to_big_vision(siglip, heads=2, text_heads=2)),
+        npz_of(dialects.scanned(dialects.siglip_to_big_vision(siglip, heads=2, text_heads=2)))]
+    fitting = {
+        "embed_dim": 3, "quick_gelu": True,
+        "vision_cfg": {"image_size": 4, "patch_size": 2, "width": 4, "layers": 1, "head_width": 2, "mlp_ratio": 2},
+        "text_cfg": {"context_length": 4, "vocab_size": 8, "width": 4, "heads": 2, "layers": 1, "mlp_ratio": 2}}
+    configs = [b"{}", json.dumps(fitting).encode(), *(path.read_bytes() for path in sorted(FIXTURES.rglob("*config.json")))]
+    for index, checkpoint in enumerate(checkpoints):
+        for number, config in enumerate(configs):
+            compact = json.dumps(json.loads(config), separators=(",", ":")).encode()
+            yield bytes([(index * 37 + number * 13) % 256]) + compact + b"\0" + checkpoint
+
+
 SEEDS = {
     "safetensors": lambda: [safetensors.numpy.save(ARRAYS), safetensors.numpy.save({"a": ARRAYS["a"]}, {"k": "v"}),
                             *fixtures(".safetensors")],
     "pickle": lambda: [*members(".pkl"), *legacy()],
     "zip": lambda: [*small_zips(), *zips()],
     "npy": lambda: [*arrays(), *members(".npy"), *fixtures(".npy")],
+    "model": models,
     "gguf": lambda: [*small_gguf(), *fixtures(".gguf")],
 }
 

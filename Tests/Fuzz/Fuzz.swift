@@ -34,6 +34,10 @@ struct Fuzz {
 
   private static func run(_ input: [UInt8]) {
     do throws(FileError) {
+      if target == "model" {
+        try FuzzModel(input, directory: directory)?.run()
+        return
+      }
       let path = "\(directory)/input"
       let output = try FileWriter(path, policy: FileWriter.Policy(force: true))
       try store(input, in: output)
