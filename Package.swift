@@ -49,7 +49,7 @@ let package = Package(
       swiftSettings: settings),
     .target(name: "CTokenizer", exclude: ["README.md", "entities.txt", "ftfy.txt", "merges.txt", "unicode.bin"]),
     .target(
-      name: "CLIPModels", dependencies: ["Checkpoints", "CImages", "CTokenizer"], swiftSettings: settings),
+      name: "CLIPModels", dependencies: ["Checkpoints", "CImages", "CKernels", "CTokenizer"], swiftSettings: settings),
     .executableTarget(
       name: "clipkit",
       dependencies: [
@@ -64,7 +64,7 @@ let package = Package(
       name: "CheckpointsTests", dependencies: ["Checkpoints", "CKernels", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
-      name: "CLIPModelsTests", dependencies: ["CLIPModels", "TestSupport"], swiftSettings: settings),
+      name: "CLIPModelsTests", dependencies: ["CLIPModels", "CKernels", "TestSupport"], swiftSettings: settings),
     .testTarget(
       name: "clipkitTests", dependencies: ["clipkit", "CLIPModels", "TestSupport"], swiftSettings: settings),
   ],

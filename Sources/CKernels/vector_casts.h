@@ -1,3 +1,4 @@
+#pragma once
 // Casts in vectors of 16 elements. Included by one file for each instruction set, which has chosen the target: the
 // compiler splits the vectors into registers.
 #include "vector.h"

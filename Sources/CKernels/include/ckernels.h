@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Inner loops over runs of numbers.
+// Inner loops over runs of numbers; products of matrices are in ckproducts.h.
 //
 // Common to all: values are little-endian and may begin at any address. `n` counts elements, is at most 2^32, and a
 // multiple of 32 for block types. Input and output must not overlap. No state is kept and nothing is allocated, so any
