@@ -19,13 +19,13 @@ struct Verify: ParsableCommand {
   @Option(help: ArgumentHelp("Judge a saved result instead.", valueName: "file"), completion: .file())
   var result: String?
 
-  @Option(help: "What the candidate is expected to be: \(names(Tolerances.Profile.self)).")
+  @Option(help: "What the candidate is expected to be.")
   var profile: Tolerances.Profile?
 
   @Option(help: ArgumentHelp("The error that a stage, or a group of stages, may have.", valueName: "stage=limit"))
   var tolerance: [ToleranceArgument] = []
 
-  @Option(help: "The encoders to compare: \(names(VerifiedTowers.self)).")
+  @Option(help: "The encoders to compare.")
   var tower = VerifiedTowers.both
 
   @Option(help: ArgumentHelp("Write a page with plots and the worst inputs.", valueName: "file.html"))
