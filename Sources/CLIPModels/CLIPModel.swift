@@ -16,6 +16,8 @@ public struct CLIPModel: Sendable {
   public let notes: [String]
   /// What does not fit: missing tensors, wrong shapes, side-cars that contradict the tensors.
   public let problems: [FileError]
+  /// What a config asks of an encoder that is not computed.
+  let unsupportedEncoding: [ConfigLimits.Statement]
   let mapping: CanonicalMapping
   /// What a config asks of the preprocessing of images that `Preprocessor` does not do.
   let unsupportedPreprocessing: [String]
@@ -47,6 +49,7 @@ public struct CLIPModel: Sendable {
     config = resolver.config
     configFiles = resolver.files
     unsupportedPreprocessing = resolver.unsupportedPreprocessing
+    unsupportedEncoding = resolver.unsupportedEncoding
     notes = prefixNotes + resolver.notes
     problems = mapping.problems + resolver.conflicts + Self.check(mapping.canonical, resolver.config)
   }

@@ -37,6 +37,8 @@ public struct Inspection: Sendable {
   public let types: [Group]
   /// The tensors by tower; empty for a checkpoint that is no CLIP.
   public let towers: [Group]
+  /// What encoding costs; nil for a checkpoint that is no CLIP.
+  public let cost: EncodingCost?
   /// What a user should look at.
   public private(set) var warnings: [Findings.Finding]
 
@@ -63,6 +65,7 @@ public struct Inspection: Sendable {
     }
     types = Self.group(entries) { $0.tensor.dtype.rawValue }.sorted { $0.bytes > $1.bytes }
     towers = model == nil ? [] : Self.group(entries) { Self.tower($0.canonicalName) }
+    cost = model.map(EncodingCost.init)
     let unreadable = checkpoint.unreadable.map { Findings.Finding(code: "unreadable-tensor", message: $0.description) }
     warnings = unreadable + (model.map { Findings($0).warnings } ?? [])
   }

@@ -2,18 +2,36 @@ import Checkpoints
 
 /// What configs state that no fact holds and that changes embeddings: said, since it is lost.
 enum ConfigLimits {
+  /// What a config states of an encoder.
+  struct Statement {
+    let tower: TowerSelection
+    let text: String
+  }
+
   /// The statements of a Hugging Face or open_clip config, or of a preprocessor's, that outputs cannot repeat.
   static func notCarried(_ json: JSONValue) -> [String] {
-    var statements: [String] = []
+    let text = (json["model_cfg"] ?? json)["text_cfg"]
+    let tokenizer = isTimm(json) ? nil : text?["hf_tokenizer_name"]?.string
+    return encoding(json).map(\.text) + (tokenizer.map { ["text_cfg.hf_tokenizer_name is \($0)"] } ?? [])
+      + preprocessing(json)
+  }
+
+  /// The statements of an open_clip config that ask for what `Encoder` does not compute.
+  static func encoding(_ json: JSONValue) -> [Statement] {
+    var statements: [Statement] = []
     let model = json["model_cfg"] ?? json
     if let pooling = model["vision_cfg"]?["pool_type"]?.string, pooling != "tok" {
-      statements.append("vision_cfg.pool_type is \(pooling)")
+      statements.append(Statement(tower: .image, text: "vision_cfg.pool_type is \(pooling)"))
     }
-    if let text = model["text_cfg"], model["vision_cfg"]?["timm_model_name"] == nil {
-      if text["no_causal_mask"]?.bool == true { statements.append("text_cfg.no_causal_mask is true") }
-      if let name = text["hf_tokenizer_name"]?.string { statements.append("text_cfg.hf_tokenizer_name is \(name)") }
+    if model["text_cfg"]?["no_causal_mask"]?.bool == true, !isTimm(json) {
+      statements.append(Statement(tower: .text, text: "text_cfg.no_causal_mask is true"))
     }
-    return statements + preprocessing(json)
+    return statements
+  }
+
+  /// SigLIP in open_clip, whose texts see themselves whole.
+  private static func isTimm(_ json: JSONValue) -> Bool {
+    (json["model_cfg"] ?? json)["vision_cfg"]?["timm_model_name"] != nil
   }
 
   /// The statements of a `preprocessor_config.json` that ask for what `Preprocessor` does not do.

@@ -23,6 +23,8 @@ struct ConfigResolver {
   private(set) var notes: [String] = []
   /// What a config asks of the preprocessing of images that is not done.
   private(set) var unsupportedPreprocessing: [String] = []
+  /// What a config asks of an encoder that is not computed.
+  private(set) var unsupportedEncoding: [ConfigLimits.Statement] = []
   /// The config files that were read.
   private(set) var files: [FileIdentity] = []
   private let dialect: Dialect
@@ -84,6 +86,7 @@ struct ConfigResolver {
     let json = try JSONValue(contentsOf: path)
     if let identity = FileIdentity(path: path) { files.append(identity) }
     let origin = ConfigOrigin.file(lastComponent(of: path))
+    unsupportedEncoding += ConfigLimits.encoding(json)
     unsupportedPreprocessing += ConfigLimits.preprocessing(json)
     for statement in ConfigLimits.notCarried(json) {
       notes.append("\(origin): \(statement), which clipkit does not carry over: outputs will not say so")

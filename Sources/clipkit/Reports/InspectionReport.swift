@@ -28,7 +28,7 @@ struct InspectionReport {
       text += "not a CLIP that clipkit knows, "
     }
     text += "\(counted(inspection.entries.count, "tensor")), \(counted(inspection.parameters, "parameter"))\n"
-    text += groups("types", inspection.types) + groups("towers", inspection.towers) + config
+    text += groups("types", inspection.types) + groups("towers", inspection.towers) + cost + config
     if listsTensors { text += tensors }
     let notes = checkpoint.notes + (inspection.model?.notes ?? [])
     if !notes.isEmpty { text += "\nnotes\n" + notes.map { "  \(escaped($0, limit: 500))\n" }.joined() }
@@ -44,6 +44,17 @@ struct InspectionReport {
       [$0.name, "\(counted($0.tensors, "tensor"))", "\(counted($0.elements, "number"))", byteText($0.bytes)]
     }
     return "\n\(title)\n" + table(rows, indent: "  ")
+  }
+
+  private var cost: String {
+    guard let cost = inspection.cost else { return "" }
+    var rows: [[String]] = []
+    if let image = cost.image { rows.append(["a picture", "\(operationText(image))"]) }
+    if let text = cost.text {
+      let tokens = inspection.model?.config.integer(.textContextLength) ?? 0
+      rows.append(["a text", "\(operationText(text)) for \(counted(tokens, "token")), less for fewer"])
+    }
+    return rows.isEmpty ? "" : "\nencoding\n" + table(rows, indent: "  ")
   }
 
   private var config: String {
@@ -80,6 +91,10 @@ struct InspectionReport {
       object["dialect"] = .string(model.dialect.name)
       object["towers"] = .array(inspection.towers.map(json))
       object["config"] = .object(config(model.config))
+      object["flops"] = [
+        "image": inspection.cost?.image.map { JSONValue($0) } ?? .null,
+        "text": inspection.cost?.text.map { JSONValue($0) } ?? .null,
+      ]
     }
     if listsTensors { object["tensors"] = .array(inspection.entries.map(json)) }
     object["notes"] = .array((checkpoint.notes + (inspection.model?.notes ?? [])).map(JSONValue.string))

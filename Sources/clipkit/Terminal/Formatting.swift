@@ -8,6 +8,12 @@ func byteText(_ count: Int) -> String {
   return "\(decimal(value, 1)) TB"
 }
 
+/// A number of operations of floating point: `8.7 GFLOP`.
+func operationText(_ count: Int) -> String {
+  let (unit, size) = count < 999_950_000 ? ("M", 1e6) : count < 999_950_000_000 ? ("G", 1e9) : ("T", 1e12)
+  return "\(decimal(Double(count) / size, 1)) \(unit)FLOP"
+}
+
 /// A number with `digits` decimals.
 func decimal(_ value: Double, _ digits: Int) -> String {
   guard value.isFinite, abs(value) < 1e15 else { return "\(value)" }
