@@ -6,4 +6,11 @@ public struct TokenSequence: Sendable, Equatable {
   public let count: Int
   /// Whether the text did not fit, and its end was cut off.
   public let isTruncated: Bool
+
+  /// Ids, wherever they come from.
+  public init(ids: [Int32], count: Int, isTruncated: Bool = false) {
+    self.ids = ids
+    self.count = count
+    self.isTruncated = isTruncated
+  }
 }
