@@ -64,7 +64,8 @@ let package = Package(
       name: "CheckpointsTests", dependencies: ["Checkpoints", "CKernels", "TestSupport"],
       swiftSettings: settings),
     .testTarget(
-      name: "CLIPModelsTests", dependencies: ["CLIPModels", "CKernels", "TestSupport"], swiftSettings: settings),
+      name: "CLIPModelsTests", dependencies: ["CImages", "CKernels", "CLIPModels", "TestSupport"],
+      swiftSettings: settings),
     .testTarget(
       name: "clipkitTests", dependencies: ["clipkit", "CLIPModels", "TestSupport"], swiftSettings: settings),
   ],
@@ -78,4 +79,11 @@ if Context.environment["CLIPKIT_FUZZ"] != nil {
     .executableTarget(
       name: "Fuzz", dependencies: ["Checkpoints", "CLIPModels"], path: "Tests/Fuzz", swiftSettings: settings,
       linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
+}
+
+// tools/bench measures parts that no verb runs alone.
+if Context.environment["CLIPKIT_BENCH"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "Bench", dependencies: ["Checkpoints", "CLIPModels"], path: "Tests/Bench", swiftSettings: settings))
 }

@@ -13,12 +13,6 @@ void ci_resize_pixel(const uint8_t *row, uint8_t *out, int channels, const struc
   }
 }
 
-static void resize_rows(const uint8_t *in, size_t in_stride, uint8_t *out, size_t rows, int channels,
-                        const struct ci_weights *weights) {
-  for (size_t y = 0; y < rows; y++, in += in_stride, out += weights->outputs * channels)
-    for (size_t x = 0; x < weights->outputs; x++) ci_resize_pixel(in, out, channels, weights, x);
-}
-
 void ci_resize_samples(const uint8_t *in, uint8_t *out, size_t row, const struct ci_weights *weights, size_t y,
                        size_t from) {
   const int32_t *weight = weights->fixed + y * weights->taps;
@@ -31,19 +25,52 @@ void ci_resize_samples(const uint8_t *in, uint8_t *out, size_t row, const struct
   }
 }
 
-void ci_resize_rows(int level, const uint8_t *in, size_t in_stride, const uint8_t *in_end, uint8_t *out, size_t rows,
-                    int channels, const struct ci_weights *weights) {
-  (void)level;
+static void scalar_rows(const uint8_t *in, size_t in_stride, const uint8_t *in_end, uint8_t *out, size_t rows,
+                        int channels, const struct ci_weights *weights) {
   (void)in_end;
-  resize_rows(in, in_stride, out, rows, channels, weights);
+  for (size_t y = 0; y < rows; y++, in += in_stride, out += weights->outputs * channels)
+    for (size_t x = 0; x < weights->outputs; x++) ci_resize_pixel(in, out, channels, weights, x);
 }
 
-void ci_resize_columns(int level, const uint8_t *in, uint8_t *out, size_t row, const struct ci_weights *weights) {
-  (void)level;
+static void scalar_columns(const uint8_t *in, uint8_t *out, size_t row, const struct ci_weights *weights) {
   for (size_t y = 0; y < weights->outputs; y++) ci_resize_samples(in, out, row, weights, y, 0);
 }
 
-int ci_level_count(void) { return 1; }
+static const struct ci_passes scalar = {scalar_rows, scalar_columns};
+
+int ci_level_count(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx2")) return 1;
+  int has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  return has_avx512 ? 3 : 2;
+#elif defined(__aarch64__)
+  return 2;
+#else
+  return 1;
+#endif
+}
+
+static const struct ci_passes *passes(int level) {
+#if defined(__x86_64__)
+  static const struct ci_passes *const all[] = {&scalar, &ci_avx2, &ci_avx512};
+#elif defined(__aarch64__)
+  static const struct ci_passes *const all[] = {&scalar, &ci_neon};
+#else
+  static const struct ci_passes *const all[] = {&scalar};
+#endif
+  return all[level];
+}
+
+void ci_resize_rows(int level, const uint8_t *in, size_t in_stride, const uint8_t *in_end, uint8_t *out, size_t rows,
+                    int channels, const struct ci_weights *weights) {
+  passes(level)->rows(in, in_stride, in_end, out, rows, channels, weights);
+}
+
+void ci_resize_columns(int level, const uint8_t *in, uint8_t *out, size_t row, const struct ci_weights *weights) {
+  passes(level)->columns(in, out, row, weights);
+}
 
 static unsigned load(const uint8_t *in, size_t i) { return in[2 * i] | (unsigned)in[2 * i + 1] << 8; }
 
