@@ -14,6 +14,8 @@ import warnings
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
+import safetensors.numpy
 
 import image_pipelines
 import picture_files
@@ -190,6 +192,30 @@ def expected(data):
     return entry
 
 
+WHOLE = [("jpeg-420.jpg", "openai"), ("png-3-8.png", "open_clip-longest"), ("webp-lossy-alpha.webp", "open_clip-bilinear"),
+         ("jpeg-exif-6.jpg", "hf-clip"), ("png-6-16.png", "hf-siglip")]
+# Files, and how much of each is there, for what Pillow makes of them with LOAD_TRUNCATED_IMAGES.
+CUT = {"jpeg-444.jpg": 0.6, "jpeg-422.jpg": 0.5, "jpeg-cmyk.jpg": 0.7, "jpeg-restart.jpg": 0.99,
+       "png-2-8.png": 0.6, "png-3-4.png": 0.8, "png-4-16.png": 0.5, "png-6-8-interlaced.png": 0.6,
+       "png-0-1-interlaced.png": 0.8}
+
+
+def short_png():
+    """A PNG whose compressed data end before the picture does: all chunks are there and right."""
+    data = picture_files.png(np.arange(420, dtype=np.uint8).reshape(14, 10, 3), 2, 8)
+    header = struct.pack(">IIBBBBB", 10, 20, 8, 2, 0, 0, 0)
+    return data[:8] + picture_files.chunk(b"IHDR", header) + data[33:]
+
+
+def truncated(data, share):
+    length = int(len(data) * share)
+    image = PIL.Image.open(io.BytesIO(data[:length]))
+    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True
+    image.load()
+    PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return {"length": length, "rgb": sha(np.asarray(image.convert("RGB")))}
+
+
 def main():
     random = np.random.default_rng(SEED)
     folder = ROOT / "images"
@@ -198,7 +224,13 @@ def main():
     for name, data in files(random):
         (folder / name).write_bytes(data)
         entries[name] = expected(data)
-    document = {"pipelines": image_pipelines.PIPELINES, "files": entries}
+    (ROOT / "hostile/png-short.png").write_bytes(short_png())
+    # A few in full, so that a difference can be seen.
+    whole = {f"{name} {pipeline}": image_pipelines.run((folder / name).read_bytes(), image_pipelines.PIPELINES[pipeline])[0]
+             for name, pipeline in WHOLE}
+    safetensors.numpy.save_file(whole, ROOT / "expected/images.safetensors")
+    document = {"pipelines": image_pipelines.PIPELINES, "files": entries,
+                "truncated": {name: truncated((folder / name).read_bytes(), share) for name, share in CUT.items()}}
     (ROOT / "expected/images.json").write_text(json.dumps(document, indent=1) + "\n")
 
 

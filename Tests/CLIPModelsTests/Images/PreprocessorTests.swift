@@ -35,3 +35,18 @@ func picturesArePreparedAsByTheLibrary(_ expected: ExpectedPicture, _ pipeline: 
   }
   #expect(try hash(numbers.withUnsafeBytes { Array($0) }) == hashes[1])
 }
+
+/// The few that are stored in full: here a difference says where.
+@Test func preparedPixelsAreThoseInFull() throws {
+  let whole = try Checkpoint.open(fixture("expected/images.safetensors"))
+  #expect(whole.names.count == 5)
+  for name in whole.names {
+    let words = name.split(separator: " ").map(String.init)
+    let pipeline = try #require(Pipeline.all.first { $0.name == words[1] })
+    let picture = try #require(ExpectedPicture.all.first { $0.name == words[0] })
+    let image = try pipeline.preprocessor().prepare(picture.bytes, name: words[0])
+    let expected = try #require(whole[name])
+    #expect(expected.shape == [image.size, image.size, 3])
+    #expect(try image.pixels == expected.bytes.load(), "\(name)")
+  }
+}
