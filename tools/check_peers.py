@@ -246,8 +246,10 @@ def main():
         if options.peers:
             import check_clip_cpp
             import check_layouts
+            import check_tokenizers
             import check_torch
-            plan += [*check_layouts.planned(checks), *check_clip_cpp.planned(checks), *check_torch.planned(checks)]
+            plan += [*check_layouts.planned(checks), *check_clip_cpp.planned(checks), *check_torch.planned(checks),
+                     *check_tokenizers.planned(checks)]
         for title, body, *arguments in plan:
             if options.only in title:
                 checks.check(title, body, *arguments)

@@ -12,6 +12,7 @@ import numpy as np
 import safetensors.numpy
 
 import dialects
+import make_tokenizer_strings
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
 LARGEST = 16 << 10
@@ -183,6 +184,20 @@ def models():
             yield bytes([(index * 37 + number * 13) % 256]) + compact + b"\0" + checkpoint
 
 
+def vocabularies():
+    """The vocabulary of a fixture in one file and in two, and cut to its bytes and one merge."""
+    folder = FIXTURES / "checkpoints/hf-clip"
+    tokens = json.loads((folder / "vocab.json").read_text())
+    merges = (folder / "merges.txt").read_text().splitlines()[1:]
+    small = {token: index for index, token in enumerate([*list(tokens)[:512], "an", "<|startoftext|>", "<|endoftext|>"])}
+    for vocabulary, lines in ((tokens, merges), (small, ["a n"])):
+        text = json.dumps(vocabulary, separators=(",", ":"), ensure_ascii=False)
+        yield f"{text}\0#version: 0.2\n{chr(10).join(lines)}\n".encode()
+        for pairs in (lines, [line.split() for line in lines]):
+            model = {"type": "BPE", "vocab": vocabulary, "merges": pairs}
+            yield json.dumps({"version": "1.0", "model": model}, ensure_ascii=False).encode()
+
+
 SEEDS = {
     "safetensors": lambda: [safetensors.numpy.save(ARRAYS), safetensors.numpy.save({"a": ARRAYS["a"]}, {"k": "v"}),
                             *fixtures(".safetensors")],
@@ -191,6 +206,8 @@ SEEDS = {
     "npy": lambda: [*arrays(), *members(".npy"), *fixtures(".npy")],
     "model": models,
     "gguf": lambda: [*small_gguf(), *fixtures(".gguf")],
+    "text": lambda: [text.encode() for text in make_tokenizer_strings.strings(3, 600)],
+    "vocabulary": vocabularies,
 }
 
 

@@ -3,7 +3,7 @@
     .build/python-peers/bin/python tools/make_fixtures_tokenizer.py
 
 strings.npz   20,000 texts of tools/make_tokenizer_strings.py, and a hash of the 77 ids that each dialect's library gives
-cases.json    some more in full
+cases.json    some more in full, also with the vocabulary of checkpoints/hf-clip and its 16 positions
 """
 import hashlib
 import io
@@ -63,6 +63,8 @@ def main():
         "length": np.array([len(text) for text in data], np.int32),
         **{name: np.array([fingerprint(ids) for ids in encode(texts)], np.uint32) for name, encode in references.items()}})
     cases = SPECIAL_CASES + make_tokenizer_strings.strings(7, 152)
+    small = reference_tokenizers.hugging_face(TARGET.parent / "checkpoints/hf-clip")
+    references["hf-clip"] = lambda texts: reference_tokenizers.padded(small, texts, 16)
     rows = zip(cases, *([unpadded(ids) for ids in encode(cases)] for encode in references.values()))
     lines = [json.dumps(dict(zip(["text", *references], row))) for row in rows]
     (TARGET / "cases.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")

@@ -18,7 +18,7 @@ struct ClipKit: ParsableCommand {
       74 I/O, 77 no permission, 129/130/143 interrupted.
       """,
     version: toolVersion,
-    subcommands: [Inspect.self, Convert.self, Diff.self, Hash.self, Verify.self])
+    subcommands: [Inspect.self, Convert.self, Diff.self, Hash.self, Verify.self, Tokenize.self])
 
   static func main() {
     Process.prepare()

@@ -34,9 +34,11 @@ struct Fuzz {
 
   private static func run(_ input: [UInt8]) {
     do throws(FileError) {
-      if target == "model" {
-        try FuzzModel(input, directory: directory)?.run()
-        return
+      switch target {
+      case "model": return try FuzzModel(input, directory: directory)?.run() ?? ()
+      case "text": return try FuzzTokenizer(directory: directory).encode(input)
+      case "vocabulary": return try FuzzTokenizer(directory: directory).read(input)
+      default: break
       }
       let path = "\(directory)/input"
       let output = try FileWriter(path, policy: FileWriter.Policy(force: true))

@@ -48,6 +48,8 @@ public enum ConfigField: String, Sendable, CaseIterable {
   case textPaddingID = "text.padding_id"
   /// `TokenizerDialect`.
   case textTokenizer = "text.tokenizer"
+  /// `TextCase`: what open_clip does with case and punctuation, where its config says so.
+  case textCleaning = "text.cleaning"
   /// Subtracted from each channel after division by 255.
   case imageMean = "image.mean"
   /// Divides each channel.

@@ -58,8 +58,8 @@ enum MetadataConfig {
     case .visionEpsilon, .textEpsilon:
       if case .float32(let float) = value { return .number(shortest(float)) }
       return (value.number ?? value.string.flatMap(Double.init)).map { .number($0) }
-    case .visionActivation, .textActivation, .visionPooling, .textPooling, .textTokenizer, .imageInterpolation,
-      .imageResizeMode, .imagePreprocessing:
+    case .visionActivation, .textActivation, .visionPooling, .textPooling, .textTokenizer, .textCleaning,
+      .imageInterpolation, .imageResizeMode, .imagePreprocessing:
       return value.string.map { .text($0) }
     default:
       return (value.integer ?? value.string.flatMap { Int($0) }).map { .integer($0) }

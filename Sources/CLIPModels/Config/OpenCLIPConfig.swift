@@ -55,6 +55,7 @@ enum OpenCLIPConfig {
     facts[.textPooling] = .text(json["pool_type"]?.string ?? "argmax")
     if let end = json["eos_id"]?.integer { facts[.textEndID] = .integer(end) }
     if let padding = json["pad_id"]?.integer { facts[.textPaddingID] = .integer(padding) }
+    if let cleaning = json["tokenizer_kwargs"]?["clean"]?.string { facts[.textCleaning] = .text(cleaning) }
     let isSentencePiece = json["hf_tokenizer_name"]?.string != nil
     facts[.textTokenizer] = .text((isSentencePiece ? TokenizerDialect.sentencePiece : .openCLIP).rawValue)
   }

@@ -89,6 +89,9 @@ struct OpenCLIPLayout {
     try addEpsilon(.textEpsilon, to: &json)
     if model.tensors["transformer.resblocks.0.ls_1.gamma"] != nil { json["ls_init_value"] = 1e-5 }
     for key in ["hf_tokenizer_name", "tokenizer_kwargs"] { json[key] = source?["text_cfg"]?[key] }
+    if json["tokenizer_kwargs"] == nil, let cleaning = config.text(.textCleaning) {
+      json["tokenizer_kwargs"] = ["clean": .string(cleaning)]
+    }
     if isTanh { json["act_kwargs"] = ["approximate": "tanh"] }
     if model.tensors["text_projection.bias"] != nil { json["proj_bias"] = true }
     let pooling = try config.required(.textPooling, for: file).string

@@ -2,6 +2,8 @@ public import Checkpoints
 
 /// Makes ids from text as a model expects them.
 public struct Tokenizer: Sendable {
+  /// Whose recipe it follows.
+  public let dialect: TokenizerDialect
   private let tokenizer: any TextTokenizer
 
   /// The tokenizer of a model: its vocabulary in the file or beside it, or CLIP's own where the size says so.
@@ -10,7 +12,9 @@ public struct Tokenizer: Sendable {
   /// - Throws: `missing` when there is no vocabulary, `mismatch` when it is larger than the model's, `malformed` when it
   ///   contradicts itself, `unsupported` when nothing says whose recipe to follow.
   public init(_ model: CLIPModel, dialect: TokenizerDialect? = nil) throws(FileError) {
-    tokenizer = try Self.bytePairs(model, dialect: dialect)
+    let bytePairs = try Self.bytePairs(model, dialect: dialect)
+    tokenizer = bytePairs
+    self.dialect = bytePairs.dialect
   }
 
   /// CLIP's own vocabulary of 49,408 tokens, without a model.
@@ -19,6 +23,14 @@ public struct Tokenizer: Sendable {
       throw FileError(.usage, "the standard vocabulary is one of byte pairs, not of SentencePiece")
     }
     tokenizer = try BytePairTokenizer.standard(dialect, contextLength: contextLength)
+    self.dialect = dialect
+  }
+
+  /// The vocabulary of a directory; nil when there is none.
+  package init?(vocabularyIn directory: String, dialect: TokenizerDialect, contextLength: Int) throws(FileError) {
+    guard let vocabulary = try BytePairVocabulary(directory: directory) else { return nil }
+    tokenizer = try BytePairTokenizer(vocabulary, dialect: dialect, contextLength: contextLength)
+    self.dialect = dialect
   }
 
   /// The ids of a text, as many as the model's context is long.
@@ -51,12 +63,18 @@ public struct Tokenizer: Sendable {
       throw FileError(
         .mismatch, "vocabulary of \(vocabulary.tokens.count) tokens, the model embeds \(size)", file: file)
     }
-    // A padding that the config of another dialect states is not this dialect's.
+    let cleaning = config.text(.textCleaning) ?? TextCase.lower.rawValue
+    guard let textCase = TextCase(rawValue: cleaning) else {
+      throw FileError(
+        .unsupported, "\(ConfigField.textCleaning.rawValue) '\(escaped(cleaning))' is not known", file: file,
+        hint: "Known are \(TextCase.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    // A padding that the config states for another dialect is not this one's.
     let padding = dialect == own ? config.integer(.textPaddingID) : nil
     do throws(FileError) {
       return try BytePairTokenizer(
         vocabulary, dialect: dialect, contextLength: config.integer(.textContextLength) ?? 77,
-        paddingID: padding.flatMap(Int32.init(exactly:)))
+        textCase: dialect == .openCLIP ? textCase : .lower, paddingID: padding.flatMap(Int32.init(exactly:)))
     } catch {
       throw error.located(file: file)
     }

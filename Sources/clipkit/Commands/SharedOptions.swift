@@ -47,6 +47,7 @@ struct OutputOptions: ParsableArguments {
 extension Conventions: ExpressibleByArgument {}
 extension TowerSelection: ExpressibleByArgument {}
 extension DirectoryLayout: ExpressibleByArgument {}
+extension TokenizerDialect: ExpressibleByArgument {}
 extension Tolerances.Profile: ExpressibleByArgument {}
 extension VerifiedTowers: ExpressibleByArgument {}
 

@@ -1,0 +1,105 @@
+import CLIPModels
+import Checkpoints
+import TestSupport
+import Testing
+
+/// Vocabularies other than CLIP's, in files that are good and bad.
+@Suite struct VocabularyTests {
+  private let directory: TemporaryDirectory
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// The model of `hf-clip` with other files beside it.
+  private func model(_ files: [String: String]) throws -> CLIPModel {
+    for name in ["config.json", "model.safetensors"] {
+      try directory.write(fixtureBytes("checkpoints/hf-clip/\(name)"), to: name)
+    }
+    for (name, text) in files { try directory.write(Array(text.utf8), to: name) }
+    return try #require(try CLIPModel.open(directory.path))
+  }
+
+  private static let vocabulary = (try? fixtureBytes("checkpoints/hf-clip/vocab.json")).map {
+    String(decoding: $0, as: UTF8.self)
+  }
+  private static let merges = (try? fixtureBytes("checkpoints/hf-clip/merges.txt")).map {
+    String(decoding: $0, as: UTF8.self)
+  }
+
+  /// The same vocabulary as transformers' one file has it.
+  private static func tokenizerJSON(_ vocabulary: String, merges: (String, String) -> String) -> String {
+    let lines = (Self.merges ?? "").split(separator: "\n").dropFirst().map { line in
+      let halves = line.split(separator: " ")
+      return merges(String(halves[0]), String(halves[1]))
+    }
+    return #"{"model": {"type": "BPE", "vocab": \#(vocabulary), "merges": [\#(lines.joined(separator: ","))]}}"#
+  }
+
+  /// The cases of `Fixtures/tokenizer`, of which transformers' tokenizer of `hf-clip` gave the ids.
+  private func expectIDs(_ model: CLIPModel) throws {
+    let tokenizer = try Tokenizer(model)
+    #expect(tokenizer.dialect == .huggingFace)
+    let cases = try #require(try JSONValue(contentsOf: fixture("tokenizer/cases.json")).array)
+    for entry in cases {
+      let text = try #require(entry["text"]?.string)
+      var ids = try #require(entry["hf-clip"]?.array).compactMap { $0.integer.map(Int32.init) }
+      ids += [Int32](repeating: ids.last ?? 0, count: 16 - ids.count)
+      #expect(try tokenizer.encode(text).ids == ids, "\(text.debugDescription)")
+    }
+    #expect(cases.count > 150)
+  }
+
+  @Test func aVocabularyBesideTheModelIsUsed() throws {
+    let model = try #require(try CLIPModel.open(fixture("checkpoints/hf-clip")))
+    try expectIDs(model)
+  }
+
+  @Test func tokenizerJSONHasMergesAsTextOrAsPairs() throws {
+    let vocabulary = try #require(Self.vocabulary)
+    let text = Self.tokenizerJSON(vocabulary) { "\"\($0) \($1)\"" }
+    try expectIDs(try model(["tokenizer.json": text]))
+    let pairs = Self.tokenizerJSON(vocabulary) { "[\"\($0)\", \"\($1)\"]" }
+    try expectIDs(try model(["tokenizer.json": pairs]))
+  }
+
+  @Test func aGGUFCarriesItsVocabulary() throws {
+    let path = directory.file("model.gguf")
+    _ = try convert(fixture("checkpoints/hf-clip"), to: path)
+    try expectIDs(try #require(try CLIPModel.open(path)))
+  }
+
+  @Test func contradictionsAreRefused() throws {
+    let vocabulary = try #require(Self.vocabulary)
+    let merges = try #require(Self.merges)
+    let cases: [(files: [String: String], message: String)] = [
+      (
+        ["vocab.json": vocabulary.replacing("\"a</w>\": 320", with: "\"a</w>\": 321"), "merges.txt": merges],
+        "has no id of its own"
+      ),
+      (
+        ["vocab.json": vocabulary.replacing("\"!\": 0", with: "\"!\": 9223372036854775808"), "merges.txt": merges],
+        "has no id of its own"
+      ),
+      (
+        ["vocab.json": vocabulary.replacing("\"!\": 0", with: "\"!\": -1"), "merges.txt": merges],
+        "has no id of its own"
+      ),
+      (
+        ["vocab.json": vocabulary.replacing("\"!\": 0", with: "\"!\": 0.5"), "merges.txt": merges],
+        "has no id of its own"
+      ),
+      (["vocab.json": vocabulary.replacing("\"A\":", with: "\"!\":"), "merges.txt": merges], "duplicate key"),
+      (["vocab.json": vocabulary.replacing("\"A\":", with: "\"AA\":"), "merges.txt": merges], "lacks 'A'"),
+      (["vocab.json": vocabulary, "merges.txt": merges + "zz q\n"], "is not two tokens that make a third"),
+      (["vocab.json": vocabulary, "merges.txt": merges + "aq\n"], "is not two tokens that make a third"),
+      (["vocab.json": vocabulary, "merges.txt": merges + "a b c\n"], "is not two tokens that make a third"),
+      (["vocab.json": "[]", "merges.txt": merges], "no vocabulary"),
+      ([:], "no vocabulary"),
+    ]
+    for (files, message) in cases {
+      let error = #expect(throws: FileError.self) {
+        let directory = try VocabularyTests()
+        _ = try Tokenizer(try directory.model(files))
+      }
+      #expect(error?.message.contains(message) == true, "\(message): \(String(describing: error))")
+    }
+  }
+}
