@@ -30,7 +30,8 @@ struct ClipKit: ParsableCommand {
     } catch {
       if CommandLine.arguments.contains("--json"), exitCode(for: error) == .validationFailure {
         let usage = FileError(.usage, message(for: error))
-        Output.write(JSONValue.object(["schema": 1, "error": usage.json]).text(pretty: true))
+        let json = JSONValue.object(["schema": 1, "error": usage.json]).text(pretty: true)
+        Output.write(json, exitCode: exitCode(for: error).rawValue)
       }
       Output.makeRoomForHelp()
       Process.end(with: fullMessage(for: error), code: exitCode(for: error).rawValue)

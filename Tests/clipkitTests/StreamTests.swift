@@ -40,6 +40,25 @@ func aReaderThatHasGoneIsNoError(_ verb: [String]) throws {
   #expect(run.stderr == "code 0\n")
 }
 
+/// The verdict is in the exit code, whoever reads the list of differences.
+@Test(arguments: [
+  ["diff", "many.safetensors", "other.safetensors"], ["hash", "--check", "manifest", "many.safetensors"],
+])
+func aReaderThatHasGoneChangesNoVerdict(_ verb: [String]) throws {
+  let place = try Workplace()
+  try writeManyTensors(place)
+  var other = try place.bytes("many.safetensors")
+  for index in other.count - 5000..<other.count { other[index] = 1 }
+  try place.write(other, to: "other.safetensors")
+  #expect(try place.run("hash", "other.safetensors", script: "exec \"$@\" >manifest").exitCode == 0)
+  for json in [[], ["--json"]] {
+    let script = "{ \"$@\"; echo \"code $?\" >&2; } | head -n 1"
+    let run = try place.start(verb + json, script: script).wait()
+    #expect(run.stdout.split(separator: "\n").count == 1)
+    #expect(run.stderr == "code 1\n")
+  }
+}
+
 #if os(Linux)
   @Test(arguments: [["inspect", "tiny.safetensors"], ["hash", "tiny.safetensors", "--json"], ["--help"]])
   func aFullStdoutExitsWith74(_ arguments: [String]) throws {

@@ -39,7 +39,8 @@ struct Diff: ParsableCommand {
     let difference = try diff(first, second, threads: threads) { progress.add($0, of: $1) }
     progress.finish()
     let report = DifferenceReport(difference, a: a, b: b, tolerance: tolerance)
-    Output.write(output.json ? report.json.text(pretty: true) : report.text(listsEqual: all))
-    if !difference.isWithin(tolerance) { throw ExitCode(1) }
+    let verdict: Int32 = difference.isWithin(tolerance) ? 0 : 1
+    Output.write(output.json ? report.json.text(pretty: true) : report.text(listsEqual: all), exitCode: verdict)
+    if verdict != 0 { throw ExitCode(verdict) }
   }
 }

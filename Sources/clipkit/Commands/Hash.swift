@@ -39,7 +39,9 @@ struct Hash: ParsableCommand {
     let report = ManifestReport(manifest, path: path)
     guard let expected else { return Output.write(output.json ? report.json.text(pretty: true) : report.text) }
     let differences = expected.differences(from: manifest)
-    Output.write(output.json ? report.checkJSON(differences).text(pretty: true) : report.checkText(differences))
-    if !differences.isEmpty { throw ExitCode(1) }
+    let verdict: Int32 = differences.isEmpty ? 0 : 1
+    let text = output.json ? report.checkJSON(differences).text(pretty: true) : report.checkText(differences)
+    Output.write(text, exitCode: verdict)
+    if verdict != 0 { throw ExitCode(verdict) }
   }
 }

@@ -8,10 +8,11 @@ import Checkpoints
 
 /// Text to the standard streams: data to stdout, everything else to stderr.
 enum Output {
-  /// Writes to stdout. A reader that has gone (`| head -1`) ends the process without a word.
-  static func write(_ text: String) {
+  /// Writes to stdout. A reader that has gone (`| head -1`) ends the process without a word, and with the code that it
+  /// would have had otherwise.
+  static func write(_ text: String, exitCode: Int32 = 0) {
     guard put(text, to: 1) else {
-      if errno == EPIPE { exit(0) }
+      if errno == EPIPE { exit(exitCode) }
       writeError("error: cannot write to stdout: \(String(cString: strerror(errno)))\n")
       exit(74)
     }

@@ -47,10 +47,11 @@ enum Process {
   /// Prints an error in one line, and as JSON where that was asked for, and ends the process.
   static func fail(_ error: FileError, asJSON: Bool) -> Never {
     InterruptCleanup.waitIfInterrupted()
-    if asJSON {
-      Output.write(JSONValue.object(["schema": 1, "error": error.json]).text(pretty: true))
-    }
     Output.writeError("error: \(error)\n")
+    if asJSON {
+      let json = JSONValue.object(["schema": 1, "error": error.json]).text(pretty: true)
+      Output.write(json, exitCode: exitCode(error.kind))
+    }
     exit(exitCode(error.kind))
   }
 
