@@ -166,6 +166,8 @@ public final class FileWriter {
       throw error.named(path)
     }
     self.temporary = nil
+    // In a directory that is not complete, the directory is flushed once.
+    if policy.sync, location == path { try TemporaryFile.flushDirectory(of: path) }
   }
 }
 

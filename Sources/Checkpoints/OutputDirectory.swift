@@ -87,6 +87,9 @@ public final class OutputDirectory {
     let old = FileIdentity(path: path) == nil ? [] : try Self.entries(of: path)
     for entry in old { try keepMode(of: entry, in: hidden) }
     keepMode(from: path, to: hidden)
+    if policy.sync, fsync(lock) != 0 {
+      throw FileError(.io, "cannot flush: \(systemMessage(errno))", file: path)
+    }
     if old.isEmpty {
       guard rename(hidden, path) == 0 else {
         throw FileError(
@@ -100,7 +103,7 @@ public final class OutputDirectory {
         .io, "cannot replace: \(systemMessage(errno))", file: path, hint: "Remove the old directory, or choose another")
     }
     // What has the hidden name now, if anything, is the old directory; it goes with this object.
-    if policy.sync { try TemporaryFile.flush(TemporaryFile.parent(of: path)) }
+    if policy.sync { try TemporaryFile.flushDirectory(of: path) }
   }
 
   /// Gives a new file the mode of the old one that it replaces; throws when it replaces none.

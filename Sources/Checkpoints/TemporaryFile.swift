@@ -112,7 +112,6 @@ final class TemporaryFile {
       InterruptCleanup.remove(name)
       self.name = nil
     }
-    if sync { try Self.flush(directory) }
   }
 
   /// Not every file system has a rename that never replaces, and not every one has links.
@@ -138,11 +137,14 @@ final class TemporaryFile {
     linkat(AT_FDCWD, Self.procPath(descriptor), AT_FDCWD, path, AT_SYMLINK_FOLLOW)
   }
 
-  /// Flushes a directory, so that a new name in it survives a power cut.
-  static func flush(_ directory: String) throws(FileError) {
-    let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
+  /// Flushes the directory that `path` is in, so that its new name survives a power cut.
+  static func flushDirectory(of path: String) throws(FileError) {
+    let descriptor = open(parent(of: path), O_RDONLY | O_CLOEXEC)
     defer { if descriptor >= 0 { close(descriptor) } }
-    guard descriptor >= 0, fsync(descriptor) == 0 else { throw FileError.system("cannot flush", path: directory) }
+    guard descriptor < 0 || fsync(descriptor) != 0 else { return }
+    throw FileError(
+      .io, "is written and in its place, but its directory cannot be flushed: \(systemMessage(errno))", file: path,
+      hint: "The output is complete; a power cut could still take its name away")
   }
 
   /// Removes hidden files whose writer died: nobody holds their lock.
