@@ -15,13 +15,15 @@ public enum NPZ: CheckpointFormat {
     ("i8", .i64), ("f2", .f16), ("f4", .f32), ("f8", .f64), ("c8", .c64), ("V2", .bf16),
   ]
 
-  /// An array begins with its magic number. An archive is one of arrays when it holds one, and no pickle of PyTorch's.
+  /// An array begins with its magic number. An archive is one of arrays when it holds one, and no pickle of PyTorch's,
+  /// or when it holds nothing: `numpy.savez` without arrays.
   public static func matches(_ file: InputFile) throws(FileError) -> Bool {
     if try isArray(file) { return true }
     guard try ZipArchive.matches(file) else { return false }
     let names = try ZipArchive(file).entries.map(\.name)
-    return names.contains { $0.hasSuffix(memberSuffix) }
-      && !names.contains { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
+    return names.isEmpty
+      || names.contains { $0.hasSuffix(memberSuffix) }
+        && !names.contains { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }
   }
 
   static func isArray(_ file: InputFile) throws(FileError) -> Bool {

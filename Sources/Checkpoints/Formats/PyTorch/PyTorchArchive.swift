@@ -24,7 +24,7 @@ struct PyTorchArchive {
   /// Whether the archive is one that PyTorch wrote, even one of a kind that is refused.
   static func isPyTorch(_ file: InputFile) throws(FileError) -> Bool {
     let zip = try ZipArchive(file)
-    return !zip.entries.contains { $0.name.hasSuffix(".npy") } || !roots(of: zip).isEmpty
+    return !zip.entries.isEmpty && !zip.entries.contains { $0.name.hasSuffix(".npy") } || !roots(of: zip).isEmpty
   }
 
   private static let pickleName = "data.pkl"
