@@ -115,6 +115,7 @@ extension Checkpoint {
           .mismatch, "not in shard '\(weightMap[tensor]?.string ?? "")', which the index names", tensor: tensor)
       }
       try checkTotalSize(merged)
+      merged.notes += try ShardName.strangers(beside: names, in: TemporaryFile.parent(of: file.path))
       merged.formatDetail = names.count == 1 ? "1 shard" : "\(names.count) shards"
       return merged
     }

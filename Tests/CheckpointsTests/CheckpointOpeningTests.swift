@@ -66,6 +66,33 @@ import Testing
     #expect(refusal()?.message == "in shard '2.safetensors', the index says '1.safetensors'")
   }
 
+  @Test func strangersBesideTheShards() throws {
+    for number in 1...2 { try writeShard("m-0000\(number)-of-00002.safetensors", ["t\(number)"]) }
+    let map = #"{"weight_map":{"t1":"m-00001-of-00002.safetensors","t2":"m-00002-of-00002.safetensors"}}"#
+    try FileWriter.replace(directory.file("model.safetensors.index.json"), map)
+    try writeShard("m-00001-of-00004.safetensors", ["t1"])
+    #expect(
+      try Checkpoint.open(directory.path).notes == [
+        "'m-00001-of-00004.safetensors' beside it is of another set of parts"
+      ])
+    try writeShard("m-00003-of-00002.safetensors", ["t3"])
+    let error = #expect(throws: FileError.self) { try Checkpoint.open(directory.path) }
+    #expect(error?.kind == .mismatch)
+    #expect(error?.message == "'m-00003-of-00002.safetensors' lies beside the 2 parts and is none of them")
+    #expect(error?.file == directory.file("model.safetensors.index.json"))
+  }
+
+  /// What `numpy.savez` writes of no arrays: the end record of an archive.
+  @Test func anEmptyArchiveIsOneOfNoArrays() throws {
+    let path = try directory.write([0x50, 0x4B, 5, 6] + [UInt8](repeating: 0, count: 18), to: "a.npz")
+    let checkpoint = try Checkpoint.open(path)
+    #expect(checkpoint.format == NPZ.name && checkpoint.names.isEmpty && checkpoint.notes.isEmpty)
+    let writer = try FileWriter(directory.file("b.npz"))
+    try NPZ.write(checkpoint, to: writer)
+    try writer.commit()
+    #expect(try Bytes(InputFile(directory.file("b.npz"))).load() == Bytes(InputFile(path)).load())
+  }
+
   @Test func directoriesWithTwoCheckpointsAsk() throws {
     try writeShard("model.safetensors", ["a"])
     try directory.write([1], to: "pytorch_model.bin")

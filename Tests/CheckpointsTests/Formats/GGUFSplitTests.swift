@@ -75,6 +75,23 @@ import Testing
     #expect(whole?.message == "is not part 2 of 3 of the same split")
   }
 
+  @Test func strangersBesideTheParts() throws {
+    let directory = try copies()
+    try directory.write([1], to: "other-00004-of-00003.gguf")
+    try directory.write([1], to: "split-00004-of-00003.safetensors")
+    #expect(try read(directory.file(Self.names[0])).notes.isEmpty)
+    // Of another set: it may lie there, and is told.
+    try directory.write([1], to: "split-00002-of-00005.gguf")
+    #expect(
+      try read(directory.file(Self.names[0])).notes == [
+        "'split-00002-of-00005.gguf' beside it is of another set of parts"
+      ])
+    try directory.write([1], to: "split-00004-of-00003.gguf")
+    let error = #expect(throws: FileError.self) { try read(directory.file(Self.names[0])) }
+    #expect(error?.kind == .mismatch)
+    #expect(error?.message == "'split-00004-of-00003.gguf' lies beside the 3 parts and is none of them")
+  }
+
   /// A file of a split that holds the tensor `name`.
   private func part(number: UInt16, of count: UInt16, tensors: Int32, name: String = "x") -> GGUFBuilder {
     GGUFBuilder().adding("split.no", 2, little(number)).adding("split.count", 2, little(count))

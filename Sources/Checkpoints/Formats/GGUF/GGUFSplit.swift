@@ -31,20 +31,13 @@ extension GGUF {
 
     /// Whether a file's name is that of a part, `NAME-00002-of-00003.gguf`, other than the first.
     static func isLaterPart(_ name: String) -> Bool {
-      let words = name.split(separator: "-").suffix(3)
-      guard words.count == 3, words[words.startIndex + 1] == "of", words.last?.hasSuffix(".gguf") == true,
-        let number = words.first.flatMap({ Int($0) })
-      else { return false }
-      return number > 1
+      guard let shard = ShardName(name), shard.ending == ".gguf" else { return false }
+      return shard.number > 1
     }
 
     /// The ending of the name of the file in that place.
     private func ending(_ number: Int) -> String {
-      func digits(_ value: Int) -> String {
-        let text = String(value)
-        return String(repeating: "0", count: max(0, 5 - text.count)) + text
-      }
-      return "-\(digits(number + 1))-of-\(digits(count)).gguf"
+      ShardName(stem: "", number: number + 1, count: count, ending: ".gguf").suffix
     }
 
     /// The tensors of all files, with the metadata of the first, given as it was read.
@@ -67,6 +60,8 @@ extension GGUF {
       guard tensors == nil || tensors == found else {
         throw FileError(.mismatch, "\(found) tensors in \(count) files, \(Self.tensorsKey) says \(tensors ?? 0)")
       }
+      let parts = (0..<count).map { lastComponent(of: stem) + ending($0) }
+      joined.notes += try ShardName.strangers(beside: parts, in: TemporaryFile.parent(of: file.path))
       for key in Self.keys { joined.metadata[key] = nil }
       joined.formatDetail += ", \(count) files"
       return joined
