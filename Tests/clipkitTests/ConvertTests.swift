@@ -82,3 +82,24 @@ func everyFormatIsRecognisedUnderEveryExtension(_ format: String, ending: String
   #expect(json["notes"]?.array?.contains(note) == !own.contains(ending))
   #expect(try place.run("diff", source, name).exitCode == 0)
 }
+
+/// S24: one NaN makes its whole block NaN, so that it takes a word to quantize one; copies and casts only tell.
+@Test(arguments: [Float.nan, .infinity, -.infinity]) func nonFiniteWeightsAreNotQuantized(_ value: Float) throws {
+  let place = try Workplace()
+  let values = (0..<64).map { $0 == 41 || $0 == 50 ? value : Float($0) }
+  let header = #"{"w":{"dtype":"F32","shape":[2,32],"data_offsets":[0,256]}}"#
+  let bytes = safetensors(header, data: values.flatMap { little($0.bitPattern) })
+  try place.write(bytes, to: "a.safetensors")
+  let refused = try place.run("convert", "a.safetensors", "a.gguf", "--dtype", "q8_0")
+  #expect(refused.exitCode == 65)
+  #expect(
+    refused.stderr
+      == "error: a.safetensors: tensor 'w': element 41 is NaN or infinite, which would spoil its block of q8_0. "
+      + "Use --allow-nonfinite to quantize it nevertheless, or another --dtype\n")
+  #expect(try place.entries() == ["a.safetensors", "tiny.safetensors"])
+  for arguments in [["--dtype", "q8_0", "--allow-nonfinite"], ["--dtype", "f16"], []] {
+    let run = try place.start(["convert", "a.safetensors", "a.gguf", "--force"] + arguments).wait()
+    #expect(run.exitCode == 0)
+    #expect(run.stderr.contains("w: 2 values are NaN or infinite in the source, the first at element 41"))
+  }
+}

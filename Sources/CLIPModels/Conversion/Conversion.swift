@@ -27,7 +27,7 @@ private struct Conversion {
           hint: "Leave out --dialect, --layout and --tower")
       }
       source.metadata["format"] = nil
-      let plan = try ConversionPlan(copying: source, dtype: options.dtype)
+      let plan = try ConversionPlan(copying: source, options: options)
       var report = ConversionReport(input: input, output: output, source: source, model: nil)
       report.warnings.append("not a CLIP that clipkit knows: tensors are copied under their own names")
       try write(plan, source: source, model: nil, dialect: nil, report: &report)

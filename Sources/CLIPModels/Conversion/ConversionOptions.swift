@@ -31,6 +31,8 @@ public struct ConversionOptions: Sendable {
   public var dialect: String?
   /// The type that floating-point tensors are cast to; nil keeps them.
   public var dtype: DType?
+  /// Quantize tensors that hold NaN or infinities, whose blocks then read back as NaN.
+  public var allowNonFinite = false
   /// Which encoders are kept.
   public var towers = TowerSelection.both
   /// Write a directory for a library instead of a file.

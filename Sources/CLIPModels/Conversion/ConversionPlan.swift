@@ -20,16 +20,24 @@ struct ConversionPlan {
   /// Tensors that the dialect does not name and that are kept under their own name.
   private(set) var extras: [String] = []
 
+  /// The source's path, for errors.
+  private let path: String?
+  private let allowsNonFinite: Bool
+
   /// A plain copy: every tensor keeps its name.
-  init(copying checkpoint: Checkpoint, dtype: DType?) throws(FileError) {
+  init(copying checkpoint: Checkpoint, options: ConversionOptions) throws(FileError) {
+    path = checkpoint.files.first?.path
+    allowsNonFinite = options.allowNonFinite
     for name in checkpoint.sortedNames {
       guard let tensor = checkpoint[name] else { continue }
-      try add(tensor, named: name, from: [name], dtype: DType.target(of: tensor, named: name, wanted: dtype))
+      try add(tensor, named: name, from: [name], dtype: DType.target(of: tensor, named: name, wanted: options.dtype))
     }
   }
 
   /// The tensors of a model in `dialect`.
   init(_ model: CLIPModel, dialect: Dialect, options: ConversionOptions) throws(FileError) {
+    path = model.checkpoint.files.first?.path
+    allowsNonFinite = options.allowNonFinite
     var mapping = model.mapping
     // transformers' classes of one tower have no temperature.
     let isTowerOfHuggingFace = options.layout == .hf && options.towers != .both
@@ -62,13 +70,24 @@ struct ConversionPlan {
   private mutating func add(_ tensor: Tensor, named name: String, from sources: [String], dtype: DType)
     throws(FileError)
   {
-    let tally = CastTally()
+    let isQuantized = dtype.isBlock && dtype != tensor.dtype
+    let refusal = isQuantized && !allowsNonFinite ? refusal(of: sources.count == 1 ? sources[0] : name, dtype) : nil
+    let tally = CastTally(nonFiniteError: refusal)
     do throws(FileError) {
       // A float that keeps its type is read through the same tally: it counts what is not finite.
       let cast = tensor.dtype.isFloat || tensor.dtype != dtype ? try tensor.cast(to: dtype, tally: tally) : tensor
       items.append(Item(name: name, tensor: cast, sources: sources, sourceType: tensor.dtype, tally: tally))
     } catch {
       throw error.located(tensor: sources.first ?? name)
+    }
+  }
+
+  /// One NaN makes 32 values NaN when it is quantized, and an infinity too.
+  private func refusal(of tensor: String, _ dtype: DType) -> @Sendable (Int) -> FileError {
+    { [path] index in
+      FileError(
+        .malformed, "element \(index) is NaN or infinite, which would spoil its block of \(dtype)", file: path,
+        tensor: tensor, hint: "Use --allow-nonfinite to quantize it nevertheless, or another --dtype")
     }
   }
 

@@ -73,7 +73,7 @@ package struct CastBytes: ByteSource {
       guard let from = source.baseAddress else { return }
       counts = conversion.convert(from, to, count: elements, scratch: scratch)
     }
-    if isCounted { tally?.merge(counts, at: first * conversion.unitElements) }
+    if isCounted { try tally?.merge(counts, at: first * conversion.unitElements) }
   }
 }
 

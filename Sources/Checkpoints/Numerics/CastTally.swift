@@ -58,12 +58,17 @@ public final class CastTally: Sendable {
   }
 
   private let state = Mutex(Counts())
+  private let nonFiniteError: (@Sendable (Int) -> FileError)?
 
-  /// Nothing read yet.
-  public init() {}
+  /// Nothing read yet. With `nonFiniteError` a read that meets a NaN or an infinity throws what it makes of the first
+  /// one's index in the tensor.
+  public init(nonFiniteError: (@Sendable (Int) -> FileError)? = nil) { self.nonFiniteError = nonFiniteError }
 
   /// What happened so far.
   public var counts: Counts { state.withLock { $0 } }
 
-  func merge(_ counts: Counts, at offset: Int) { state.withLock { $0.merge(counts, at: offset) } }
+  func merge(_ counts: Counts, at offset: Int) throws(FileError) {
+    state.withLock { $0.merge(counts, at: offset) }
+    if let nonFiniteError, let first = counts.firstNonFinite { throw nonFiniteError(first + offset) }
+  }
 }

@@ -30,6 +30,9 @@ struct Convert: ParsableCommand {
   @Option(help: "The type of floating-point tensors.")
   var dtype = TargetType.keep
 
+  @Flag(help: "Quantize tensors that hold NaN or infinities too; their blocks read back as NaN.")
+  var allowNonfinite = false
+
   @Option(help: "The encoders to keep.")
   var tower = TowerSelection.both
 
@@ -67,6 +70,7 @@ struct Convert: ParsableCommand {
     options.format = format
     options.dialect = dialect
     options.dtype = dtype.dtype
+    options.allowNonFinite = allowNonfinite
     options.towers = tower
     options.layout = layout
     options.shardSize = shardSize?.count
