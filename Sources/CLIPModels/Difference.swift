@@ -43,7 +43,8 @@ public struct ModelDifference: Sendable {
       a[name].flatMap { first in b[name].map { (name: name, a: first, b: $0) } }
     }
     let total = pairs.reduce(0) { $0 + $1.a.bytes.count }
-    entries = try parallelMap(over: pairs.map(\.a), threads: threads) { (index) throws(FileError) -> Entry in
+    let bytes = pairs.map { Bytes(concatenating: [$0.a.bytes, $0.b.bytes]) }
+    entries = try parallelMap(over: bytes, threads: threads) { (index) throws(FileError) -> Entry in
       let pair = pairs[index]
       var entry = Entry(name: pair.name, shape: pair.a.shape, dtypes: (pair.a.dtype, pair.b.dtype))
       if pair.a.shape == pair.b.shape {

@@ -76,7 +76,7 @@ public struct Inspection: Sendable {
   {
     let entries = entries
     let total = checkpoint.byteCount
-    let statistics = try parallelMap(over: entries.map(\.tensor), threads: threads) {
+    let statistics = try parallelMap(over: entries.map(\.tensor.bytes), threads: threads) {
       (index) throws(FileError) -> TensorStatistics in
       do throws(FileError) {
         let statistics = try TensorStatistics(entries[index].tensor)

@@ -43,7 +43,7 @@ public struct Manifest: Sendable, Equatable {
     if let error = checkpoint.unreadable.first { throw error }
     let named = checkpoint.sortedNames.compactMap { name in checkpoint[name].map { (name: name, tensor: $0) } }
     let total = checkpoint.byteCount
-    entries = try parallelMap(over: named.map(\.tensor), threads: threads) { (index) throws(FileError) -> Entry in
+    entries = try parallelMap(over: named.map(\.tensor.bytes), threads: threads) { (index) throws(FileError) -> Entry in
       let (name, tensor) = named[index]
       do throws(FileError) {
         let hash = SHA256.hex(try SHA256.hash(of: tensor.bytes))

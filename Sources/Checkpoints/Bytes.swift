@@ -7,13 +7,24 @@ public protocol ByteSource: Sendable {
   var count: Int { get }
   /// Fills `buffer` with the bytes from `offset` on. The caller keeps `offset + buffer.count <= count`.
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError)
-  /// Whether reading any of it holds about all of it in memory.
-  var loadsWhole: Bool { get }
+  /// What is held in memory as a whole from the first read on, until all of it has been read or `release()`; nil for
+  /// most sources, which are read as they go. Bytes that agree in it are best read one after the other.
+  var loaded: ObjectIdentifier? { get }
+  /// Whether a read that goes back starts from the beginning.
+  var readsForward: Bool { get }
+  /// Lets go of what is held in memory; it is loaded again when it is needed again.
+  func release()
 }
 
 extension ByteSource {
   /// Most sources are read as they go.
-  public var loadsWhole: Bool { false }
+  public var loaded: ObjectIdentifier? { nil }
+  /// Most sources are read in any order.
+  public var readsForward: Bool { false }
+  /// Most sources hold nothing.
+  public func release() {}
+  /// Whether reading any of it holds about all of it in memory.
+  public var loadsWhole: Bool { loaded != nil }
 }
 
 /// Immutable bytes: a list of ranges of sources. Slicing and concatenating copy no data.
@@ -27,8 +38,17 @@ public struct Bytes: Sendable, ByteSource {
   /// How many bytes there are.
   public private(set) var count = 0
 
-  /// Whether a part of them is held in memory as a whole while it is read.
-  public var loadsWhole: Bool { pieces.contains { $0.source.loadsWhole } }
+  /// What is held in memory as a whole while they are read: the first of it when they have several parts.
+  public var loaded: ObjectIdentifier? {
+    for piece in pieces { if let loaded = piece.source.loaded { return loaded } }
+    return nil
+  }
+
+  /// Whether a part of them starts from its beginning when it is read backwards.
+  public var readsForward: Bool { pieces.contains { $0.source.readsForward } }
+
+  /// Lets go of what their parts hold in memory.
+  public func release() { for piece in pieces { piece.source.release() } }
 
   /// All bytes of a source.
   public init(_ source: any ByteSource) {

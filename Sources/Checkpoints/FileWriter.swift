@@ -127,12 +127,9 @@ public final class FileWriter {
   public func writePending() throws(FileError) {
     defer { pending = [] }
     guard let target = temporary?.target else { return }
-    // What must be loaded whole to be read is loaded one at a time, so that memory holds one such tensor at most.
-    for runs in [pending.filter { !$0.bytes.loadsWhole }, pending.filter(\.bytes.loadsWhole)] {
-      let threads = runs.first?.bytes.loadsWhole == true ? 1 : processorCount
-      try parallelForEach(runs.count, threads: threads) { [path, onProgress] (index) throws(FileError) in
-        try runs[index].write(to: target, path: path, onProgress: onProgress)
-      }
+    let order = ReadingOrder(pending.map(\.bytes))
+    try order.forEach(threads: processorCount) { [path, onProgress, pending] (index) throws(FileError) in
+      try pending[index].write(to: target, path: path, onProgress: onProgress)
     }
   }
 

@@ -57,23 +57,53 @@ public func parallelMap<Result: Sendable>(
   return results.withLock { $0.compactMap(\.self) }
 }
 
-/// The results of `body` for each tensor, in order, computed on up to `threads` threads.
+/// The results of `body` for each tensor's bytes, in order, computed on up to `threads` threads.
 ///
 /// The largest are begun first, so that no thread is left with one at the end; those that must be loaded whole to be
-/// read come last and one at a time, so that memory holds one such tensor at most.
+/// read come last and one source after the other, so that memory holds one such source at most.
 public func parallelMap<Result: Sendable>(
-  over tensors: [Tensor], threads: Int? = nil, _ body: @Sendable (Int) throws(FileError) -> Result
+  over bytes: [Bytes], threads: Int? = nil, _ body: @Sendable (Int) throws(FileError) -> Result
 ) throws(FileError) -> [Result] {
-  let largestFirst = tensors.indices.sorted {
-    (tensors[$1].bytes.count, $0) < (tensors[$0].bytes.count, $1)
+  let largestFirst = bytes.indices.sorted { (bytes[$1].count, $0) < (bytes[$0].count, $1) }
+  let order = ReadingOrder(largestFirst.map { bytes[$0] })
+  let results = Mutex([Result?](repeating: nil, count: bytes.count))
+  try order.forEach(threads: threads ?? processorCount) { (position) throws(FileError) in
+    let index = largestFirst[position]
+    let result = try body(index)
+    results.withLock { $0[index] = result }
   }
-  var results = [Result?](repeating: nil, count: tensors.count)
-  for loadsWhole in [false, true] {
-    let group = largestFirst.filter { tensors[$0].bytes.loadsWhole == loadsWhole }
-    let found = try parallelMap(group.count, threads: loadsWhole ? 1 : threads ?? processorCount) {
-      (position) throws(FileError) -> Result in try body(group[position])
+  return results.withLock { $0.compactMap(\.self) }
+}
+
+/// In which order several bytes are read: on all threads what is read as it goes; then, one at a time, what is loaded
+/// whole, the parts of one source one after the other, so that it is loaded once and memory holds one source.
+struct ReadingOrder {
+  private let bytes: [Bytes]
+  private let streamed: [Int]
+  private let loaded: [Int]
+
+  init(_ bytes: [Bytes]) {
+    self.bytes = bytes
+    streamed = bytes.indices.filter { !bytes[$0].loadsWhole }
+    var sources: [ObjectIdentifier: [Int]] = [:]
+    var order: [ObjectIdentifier] = []
+    for index in bytes.indices {
+      guard let source = bytes[index].loaded else { continue }
+      if sources[source, default: []].isEmpty { order.append(source) }
+      sources[source, default: []].append(index)
     }
-    for (index, result) in zip(group, found) { results[index] = result }
+    loaded = order.flatMap { sources[$0] ?? [] }
   }
-  return results.compactMap(\.self)
+
+  /// Calls `body` with each index once; see `parallelForEach`.
+  func forEach(threads: Int, _ body: @Sendable (Int) throws(FileError) -> Void) throws(FileError) {
+    try parallelForEach(streamed.count, threads: threads) { (position) throws(FileError) in
+      try body(streamed[position])
+    }
+    for (position, index) in loaded.enumerated() {
+      try body(index)
+      let next = position + 1 < loaded.count ? bytes[loaded[position + 1]].loaded : nil
+      if next != bytes[index].loaded { bytes[index].release() }
+    }
+  }
 }

@@ -3,7 +3,8 @@ import Synchronization
 /// The elements of a strided view (a transposed matrix, every second row), gathered in row-major order.
 ///
 /// The part of the base that the view reaches is loaded at the first read and kept until the last byte has been
-/// read, so a sequential reader loads it once and nothing stays in memory after it.
+/// read, so a sequential reader loads it once and nothing stays in memory after it. Who reads a part only calls
+/// `release()` when it has read all the parts that it wants.
 public final class StridedBytes: ByteSource {
   /// How many bytes the gathered elements take.
   public let count: Int
@@ -11,7 +12,7 @@ public final class StridedBytes: ByteSource {
   private let elementSize: Int
   private let shape: [Int]
   private let strides: [Int]
-  private let loaded = Mutex<[UInt8]?>(nil)
+  private let storage = Mutex<[UInt8]?>(nil)
 
   /// A view of `base`, in elements of `elementSize` (1, 2, 4 or 8) bytes.
   ///
@@ -39,6 +40,11 @@ public final class StridedBytes: ByteSource {
     self.shape = shape
     self.strides = strides
     count = bytes
+    guard !isSparse || !base.readsForward else {
+      throw FileError(
+        .unsupported, "view of \(count) bytes, far apart in \(self.base.count) that are compressed, is not read",
+        hint: "Write the archive again without compression")
+    }
   }
 
   /// One past the last element that the view reaches.
@@ -55,8 +61,14 @@ public final class StridedBytes: ByteSource {
     return last + 1
   }
 
+  /// How many bytes of its base it reaches over.
+  var reach: Int { base.count }
+
   /// Neighbours in the view are far apart in the base.
-  public var loadsWhole: Bool { !isSparse }
+  public var loaded: ObjectIdentifier? { isSparse ? nil : ObjectIdentifier(self) }
+
+  /// Lets go of the base; it is loaded again when it is read again.
+  public func release() { storage.withLock { $0 = nil } }
 
   /// Whether the view reaches over much more than it takes, a column of a large matrix say: then its elements are read
   /// one by one, so that memory follows the view and not its reach.
@@ -67,10 +79,10 @@ public final class StridedBytes: ByteSource {
     guard !buffer.isEmpty else { return }
     guard !isSparse else { return try gatherSparsely(at: offset, into: buffer) }
     // Mutex.withLock does not carry typed errors through a closure that captures inout state: load outside.
-    let cached = loaded.withLock { $0 }
-    let storage = if let cached { cached } else { try base.load() }
-    gather(from: storage, at: offset, into: buffer)
-    loaded.withLock { $0 = offset + buffer.count < count ? storage : nil }
+    let cached = storage.withLock { $0 }
+    let bytes = if let cached { cached } else { try base.load() }
+    gather(from: bytes, at: offset, into: buffer)
+    storage.withLock { $0 = offset + buffer.count < count ? bytes : nil }
   }
 
   private func gather(from storage: [UInt8], at offset: Int, into buffer: UnsafeMutableRawBufferPointer) {

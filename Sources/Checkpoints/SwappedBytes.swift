@@ -14,7 +14,9 @@ package struct SwappedBytes: ByteSource {
     count = base.count
   }
 
-  package var loadsWhole: Bool { base.loadsWhole }
+  package var loaded: ObjectIdentifier? { base.loaded }
+  package var readsForward: Bool { base.readsForward }
+  package func release() { base.release() }
 
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
     let skip = offset % size

@@ -1,5 +1,6 @@
 import Checkpoints
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct ParallelTests {
@@ -32,4 +33,42 @@ import Testing
     #expect(error?.message == "item 7")
     #expect(begun.withLock { $0 } < 1000)
   }
+}
+
+/// Slices of matrices that must be loaded whole to be read, in turn: each matrix is loaded once, and gone before the
+/// next.
+@Test func slicesOfOneSourceAreReadTogether() throws {
+  final class Matrix: ByteSource {
+    let count = 1 << 20
+    let name: Character
+    let log: Log
+    init(_ name: Character, _ log: Log) { (self.name, self.log) = (name, log) }
+    func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
+      log.text.withLock { $0.append(name) }
+      for index in buffer.indices { buffer[index] = UInt8(truncatingIfNeeded: offset + index) }
+    }
+  }
+  final class Log: Sendable { let text = Mutex("") }
+
+  let log = Log()
+  let views = try "abc".map { name in
+    try Tensor(
+      dtype: .u8, shape: [4, 1 << 18],
+      bytes: Bytes(StridedBytes(Bytes(Matrix(name, log)), elementSize: 1, shape: [4, 1 << 18], strides: [1, 4])))
+  }
+  // The last rows come first: the last byte of a view is not the last that is read of it.
+  let rows = try (0..<4).reversed().flatMap { row in try views.map { try $0.rows(row..<(row + 1)).bytes } }
+  let directory = try TemporaryDirectory()
+  let writer = try FileWriter(directory.file("out"))
+  for row in rows { writer.write(row) }
+  try writer.commit()
+  #expect(log.text.withLock { $0 } == "aabbcc")
+  let written = try Bytes(InputFile(directory.file("out")))
+  for (index, row) in (0..<4).reversed().enumerated() {
+    let start = try written.slice(index * 3 << 18, 4).load()
+    #expect(start == [UInt8(row), UInt8(row + 4), UInt8(row + 8), UInt8(row + 12)])
+  }
+  // Nothing is left of the last one.
+  _ = try views[2].rows(0..<1).bytes.load()
+  #expect(log.text.withLock { $0 } == "aabbccc")
 }

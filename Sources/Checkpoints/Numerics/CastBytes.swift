@@ -26,7 +26,9 @@ package struct CastBytes: ByteSource {
     self.count = count
   }
 
-  package var loadsWhole: Bool { bytes.loadsWhole }
+  package var loaded: ObjectIdentifier? { bytes.loaded }
+  package var readsForward: Bool { bytes.readsForward }
+  package func release() { bytes.release() }
 
   /// Converts the units that the range touches. Those that it covers only partly are counted by the read that has
   /// their first byte.
