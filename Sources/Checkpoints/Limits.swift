@@ -18,14 +18,36 @@ public enum Limits {
   public static let zipEntries = 65_536
   /// Bytes of a zip archive's directory: names and extra fields of all entries.
   public static let zipDirectory = 64 << 20
-  /// Inflated bytes for each compressed byte of a zip entry.
-  public static let zipRatio = 1_000
+  /// Inflated bytes for each compressed byte, over all deflated entries of a zip archive that together inflate to more
+  /// than `zipRatioFloor`; `ReadOptions.maxRatio` allows more. Weights reach 10, tensors of zeros 1,030.
+  public static let zipRatio = 100
+  /// See `zipRatio`.
+  public static let zipRatioFloor = 64 << 20
+  /// The most that deflate can make of one byte.
+  static let deflateRatio = 1_032
+  /// Bytes to which a deflated pickle or JSON may inflate, unless it is at most `headerRatio` times its size.
+  static let inflatedHeader = 4 << 20
+  /// See `inflatedHeader`.
+  static let headerRatio = 16
+  /// Bytes that tensors may inflate when they share deflated entries, besides 8 times what the entries hold.
+  static let sharedInflation = 1 << 30
+  /// How often a view with strides of 0 may repeat its storage.
+  static let repetitions = 1_000
   /// Bytes of one pickle.
   public static let pickle = 256 << 20
-  /// Bytes of memory that the values of a pickle of any size may take, and how many more for each of its bytes.
-  public static let pickleBase = 40 << 20
-  /// See `pickleBase`.
+  /// Bytes of memory that the values of a pickle or of JSON of any size may take.
+  public static let valuesBase = 40 << 20
+  /// How many more for each byte that a pickle takes in the file.
   public static let pickleRatio = 16
+  /// How many more for each byte of JSON.
+  public static let jsonRatio = 6
+  /// Values of a pickle that may be looked at when its tensors are found, however it shares them, and how many more
+  /// for each of its bytes.
+  static let visitsBase = 1 << 20
+  /// See `visitsBase`.
+  static let visitsRatio = 16
+  /// Bytes of the name of a class or function, and of the key of a storage.
+  static let pickledName = 1 << 10
   /// Bytes of a `.npy` header.
   public static let npyHeader = 10_000
   /// Bytes of a written array of texts, all as wide as the longest.

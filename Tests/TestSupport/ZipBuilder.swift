@@ -49,6 +49,31 @@ package struct ZipBuilder {
       (entry.size, entry.localSize) = (UInt32(data.count), UInt32(data.count))
       return entry
     }
+
+    /// An entry of some bytes and then `1 + 258 · runs` zeros, in one block of deflate's fixed codes: 158 to 1. It
+    /// declares no checksum.
+    package static func zeros(_ name: String, after head: [UInt8] = [], runs: Int) -> Entry {
+      var stream: [UInt8] = []
+      var (byte, filled) = (0, 0)
+      func put(_ code: Int, _ length: Int) {
+        for bit in (0..<length).reversed() {
+          byte |= (code >> bit & 1) << filled
+          filled += 1
+          if filled == 8 {
+            stream.append(UInt8(byte))
+            (byte, filled) = (0, 0)
+          }
+        }
+      }
+      put(0b110, 3)  // the last block, of fixed codes
+      for value in (head + [0]).map(Int.init) { value < 144 ? put(0x30 + value, 8) : put(0x190 + value - 144, 9) }
+      for _ in 0..<runs { put(0b1100_0101_00000, 13) }  // length 258, distance 1
+      put(0, 14)  // the end, and the rest of its byte
+      var entry = Entry(name, stream)
+      (entry.method, entry.localMethod, entry.crc, entry.localCRC) = (8, 8, 0, 0)
+      (entry.size, entry.localSize) = (UInt32(head.count + 1 + 258 * runs), UInt32(head.count + 1 + 258 * runs))
+      return entry
+    }
   }
 
   package var prefix: [UInt8] = []

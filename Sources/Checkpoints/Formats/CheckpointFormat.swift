@@ -28,10 +28,13 @@ public struct ReadOptions: Sendable {
   public var key: String?
   /// Refuse a file that holds anything but tensors and plain values, instead of listing what was skipped.
   public var strict: Bool
+  /// How many bytes the compressed entries of a zip archive may inflate to for each of their own.
+  public var maxRatio: Int
 
   /// The defaults: the only candidate, and generous.
-  public init(key: String? = nil, strict: Bool = false) {
+  public init(key: String? = nil, strict: Bool = false, maxRatio: Int = Limits.zipRatio) {
     self.key = key
     self.strict = strict
+    self.maxRatio = maxRatio
   }
 }

@@ -7,11 +7,25 @@ public struct JSONReader {
   private let base: Int
   private var position = 0
   private var depth = 0
+  private var spent = 0
+  /// How many bytes the values may take in memory.
+  private let allowed: Int
 
-  /// Reads `bytes`, which begin at `base` in their file.
-  public init(_ bytes: [UInt8], base: Int = 0) {
+  /// Reads `bytes`, which begin at `base` in their file, and take `bytesInFile` of it when they are compressed.
+  public init(_ bytes: [UInt8], base: Int = 0, bytesInFile: Int? = nil) {
     self.bytes = bytes
     self.base = base
+    allowed = Limits.valuesBase + Limits.jsonRatio * (bytesInFile ?? bytes.count)
+  }
+
+  /// Accounts for a value of that many bytes before it is kept; many small ones take much more than their text.
+  mutating func charge(_ size: Int) throws(FileError) {
+    spent += size
+    guard spent <= allowed else {
+      throw error(
+        "JSON takes more than \(allowed) bytes, allowed \(Limits.valuesBase) and \(Limits.jsonRatio) for each of its own"
+      )
+    }
   }
 
   /// The offset of the next byte in the file.

@@ -8,9 +8,9 @@ public enum JSONValue: Sendable, Equatable {
   case array([JSONValue])
   case object(JSONObject)
 
-  /// Parses one document; throws `malformed` with the byte offset.
-  public init(parsing bytes: [UInt8], base: Int = 0) throws(FileError) {
-    var reader = JSONReader(bytes, base: base)
+  /// Parses one document; throws `malformed` with the byte offset. `base` and `bytesInFile` as in `JSONReader`.
+  public init(parsing bytes: [UInt8], base: Int = 0, bytesInFile: Int? = nil) throws(FileError) {
+    var reader = JSONReader(bytes, base: base, bytesInFile: bytesInFile)
     self = try Self.read(&reader)
     try reader.end()
   }
@@ -29,11 +29,14 @@ public enum JSONValue: Sendable, Equatable {
   }
 
   static func read(_ reader: inout JSONReader) throws(FileError) -> JSONValue {
+    // In an array that doubles as it grows.
+    try reader.charge(2 * MemoryLayout<JSONValue>.stride)
     switch try reader.next() {
     case UInt8(ascii: "{"):
       var object = JSONObject()
       try reader.object { (reader, key, offset) throws(FileError) in
         guard object[key] == nil else { throw reader.error("JSON: duplicate key '\(escaped(key))'", at: offset) }
+        try reader.charge(160 + key.utf8.count)
         object[key] = try read(&reader)
       }
       return .object(object)
@@ -42,7 +45,9 @@ public enum JSONValue: Sendable, Equatable {
       try reader.array { (reader) throws(FileError) in array.append(try read(&reader)) }
       return .array(array)
     case UInt8(ascii: "\""):
-      return .string(try reader.string())
+      let text = try reader.string()
+      try reader.charge(text.utf8.count > 15 ? 32 + text.utf8.count : 0)
+      return .string(text)
     case UInt8(ascii: "t"):
       try reader.word("true")
       return .bool(true)

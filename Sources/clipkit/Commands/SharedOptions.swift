@@ -12,7 +12,16 @@ struct ReadingOptions: ParsableArguments {
   @Flag(help: "Refuse a PyTorch file that holds anything but tensors and plain values.")
   var strict = false
 
-  var reading: ReadOptions { ReadOptions(key: member, strict: strict) }
+  @Option(
+    help: ArgumentHelp(
+      "How many bytes one byte of compressed entries may inflate to, over all above 64 MiB.", valueName: "n"))
+  var maxRatio = Limits.zipRatio
+
+  var reading: ReadOptions { ReadOptions(key: member, strict: strict, maxRatio: maxRatio) }
+
+  func validate() throws {
+    guard maxRatio > 0 else { throw ValidationError("--max-ratio must be at least 1.") }
+  }
 }
 
 /// Where a model's config comes from.

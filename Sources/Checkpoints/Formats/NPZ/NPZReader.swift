@@ -12,7 +12,7 @@ extension NPZ {
         throw error.located(offset: 0, tensor: name)
       }
     } else {
-      let archive = try ZipArchive(file)
+      let archive = try ZipArchive(file, maxRatio: options.maxRatio)
       checkpoint.notes = archive.notes
       for entry in archive.entries { try add(entry, of: archive, to: &checkpoint) }
     }
@@ -31,10 +31,10 @@ extension NPZ {
     }
     let name = String(entry.name.dropLast(memberSuffix.count))
     do throws(FileError) {
-      let bytes = try archive.bytes(of: entry)
+      let bytes = try name == metadataName ? archive.header(entry, limit: Limits.json) : archive.bytes(of: entry)
       let header = try NPYHeader(bytes, base: entry.dataOffset)
       guard name != metadataName else {
-        checkpoint.metadata = try metadata(header, bytes, base: entry.dataOffset)
+        checkpoint.metadata = try metadata(header, bytes, entry)
         return
       }
       // Fresh bytes of a deflated entry let go of the inflater that read the header; the checksum of a stored one
@@ -74,19 +74,21 @@ extension NPZ {
     return try Tensor(dtype: header.dtype, shape: header.shape, bytes: data)
   }
 
-  private static func metadata(_ header: NPYHeader, _ bytes: Bytes, base: Int) throws(FileError) -> Metadata {
-    guard header.dtype == .u8, header.shape.count == 1, bytes.count - header.dataOffset <= Limits.json else {
-      throw FileError(
-        .malformed, "\(header.dtype) \(header.shape), expected the bytes of a JSON object, at most \(Limits.json)")
+  private static func metadata(
+    _ header: NPYHeader, _ bytes: Bytes, _ entry: ZipArchive.Entry
+  ) throws(FileError) -> Metadata {
+    guard header.dtype == .u8, header.shape.count == 1 else {
+      throw FileError(.malformed, "\(header.dtype) \(header.shape), expected the bytes of a JSON object")
     }
-    let text = try tensor(header, of: bytes, base: base).bytes.load()
-    guard let object = try JSONValue(parsing: text, base: base + header.dataOffset).object else {
-      throw FileError(.malformed, "not a JSON object", offset: base + header.dataOffset)
+    let text = try tensor(header, of: bytes, base: entry.dataOffset).bytes.load()
+    let base = entry.dataOffset + header.dataOffset
+    guard let object = try JSONValue(parsing: text, base: base, bytesInFile: entry.compressedSize).object else {
+      throw FileError(.malformed, "not a JSON object", offset: base)
     }
     var metadata = Metadata()
     for key in object.keys {
       guard let value = object[key]?.string else {
-        throw FileError(.malformed, "'\(escaped(key))' is not a string", offset: base + header.dataOffset)
+        throw FileError(.malformed, "'\(escaped(key))' is not a string", offset: base)
       }
       metadata[key] = .string(value)
     }

@@ -49,6 +49,8 @@ struct Pickle {
   var offset = 0
   /// How many bytes the pickle has.
   var byteCount = 0
+  /// How many of the file's: fewer when it is compressed.
+  var bytesInFile = 0
 }
 
 extension Pickle {

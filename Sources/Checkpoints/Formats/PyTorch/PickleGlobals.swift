@@ -37,7 +37,7 @@ enum PickleGlobals {
   /// Whether naming this is an attack: code, processes, files, the network, or a way to any of them.
   static func isDangerous(module: String, name: String) -> Bool {
     // No class has such a name; taking it apart would cost more than the file.
-    guard module.utf8.count + name.utf8.count < 1 << 16 else { return true }
+    guard module.utf8.count + name.utf8.count <= Limits.pickledName else { return true }
     let path = "\(module).\(name)"
     if harmless.contains(path) { return false }
     let package = String(module.prefix { $0 != "." })

@@ -15,20 +15,24 @@ struct PickleMachine {
   private var start: Int
   var opcodeOffset: Int
   private var spent = 0
+  /// How many bytes the pickle takes in the file, when that is not what the reader has.
+  private let bytesInFile: Int?
   private var highWater = 0
 
-  private init(_ reader: ByteReader) {
+  private init(_ reader: ByteReader, bytesInFile: Int?) {
     self.reader = reader
+    self.bytesInFile = bytesInFile
     start = reader.offset
     opcodeOffset = reader.fileOffset
     pickle.offset = reader.fileOffset
   }
 
-  /// Reads one pickle and moves the reader behind it.
+  /// Reads one pickle and moves the reader behind it. What is allowed follows from the bytes in the file: of a
+  /// compressed pickle, `bytesInFile`.
   /// - Throws: `truncated` or `malformed` with the offset of the opcode; `unsupported` for what names a dangerous
   ///   class or function, and for what `torch.load` would not read either.
-  static func read(_ reader: inout ByteReader) throws(FileError) -> Pickle {
-    var machine = PickleMachine(reader)
+  static func read(_ reader: inout ByteReader, bytesInFile: Int? = nil) throws(FileError) -> Pickle {
+    var machine = PickleMachine(reader, bytesInFile: bytesInFile)
     try machine.run()
     reader = machine.reader
     return machine.pickle
@@ -46,6 +50,7 @@ struct PickleMachine {
     }
     pickle.root = try pop()
     pickle.byteCount = reader.offset - start
+    pickle.bytesInFile = min(bytesInFile ?? .max, pickle.byteCount)
   }
 
   private mutating func step(_ opcode: UInt8) throws(FileError) {
@@ -86,10 +91,10 @@ extension PickleMachine {
   /// Accounts for memory before it is taken. A pickle of a few bytes can ask for much more than its size.
   mutating func charge(_ bytes: Int) throws(FileError) {
     spent += bytes
-    let allowed = Limits.pickleBase + Limits.pickleRatio * (reader.offset - start)
+    let allowed = Limits.valuesBase + Limits.pickleRatio * min(bytesInFile ?? .max, reader.offset - start)
     guard spent <= allowed else {
       throw error(
-        "values take more than \(allowed) bytes, allowed \(Limits.pickleBase) and \(Limits.pickleRatio) for each of the pickle"
+        "values take more than \(allowed) bytes, allowed \(Limits.valuesBase) and \(Limits.pickleRatio) for each of the pickle"
       )
     }
   }

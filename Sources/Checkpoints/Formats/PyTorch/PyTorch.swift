@@ -49,7 +49,7 @@ public enum PyTorch: CheckpointFormat {
   /// - Throws: `usage` when several members could be the model and `options.key` names none.
   public static func read(_ file: InputFile, options: ReadOptions) throws(FileError) -> Checkpoint {
     switch Kind(try file.head(512)) {
-    case .archive: return try PyTorchArchive(file).read(options: options)
+    case .archive: return try PyTorchArchive(file, options: options).read(options: options)
     case .legacy, .pickle: return try PyTorchLegacy.read(file, options: options)
     case .tar:
       throw FileError(

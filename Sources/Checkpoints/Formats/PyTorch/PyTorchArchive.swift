@@ -5,8 +5,8 @@ struct PyTorchArchive {
   private let root: String
   private let isTorchScript: Bool
 
-  init(_ file: InputFile) throws(FileError) {
-    zip = try ZipArchive(file)
+  init(_ file: InputFile, options: ReadOptions) throws(FileError) {
+    zip = try ZipArchive(file, maxRatio: options.maxRatio)
     let roots = Self.roots(of: zip)
     guard let root = roots.first else { throw Self.otherKind(zip) }
     guard roots.count == 1 else {
@@ -40,12 +40,10 @@ struct PyTorchArchive {
 
   func read(options: ReadOptions) throws(FileError) -> Checkpoint {
     guard let entry = zip[root + Self.pickleName] else { throw Self.otherKind(zip) }
-    guard entry.size <= Limits.pickle else {
-      throw FileError(.malformed, "pickle of \(entry.size) bytes, allowed \(Limits.pickle)", offset: entry.dataOffset)
-    }
+    let data = try zip.header(entry, limit: Limits.pickle)
     // Offsets in a compressed pickle are its own.
-    var reader = ByteReader(try zip.bytes(of: entry), base: entry.method == .stored ? entry.dataOffset : 0)
-    let pickle = try PickleMachine.read(&reader)
+    var reader = ByteReader(data, base: entry.method == .stored ? entry.dataOffset : 0)
+    let pickle = try PickleMachine.read(&reader, bytesInFile: entry.compressedSize)
     guard reader.remaining == 0 else {
       throw reader.error(.malformed, "\(reader.remaining) bytes after the end of the pickle, allowed 0")
     }
@@ -70,12 +68,10 @@ struct PyTorchArchive {
 
   private func readMetadata() throws(FileError) -> Metadata? {
     guard let entry = zip[root + PyTorch.metadataName] else { return nil }
-    guard entry.size <= Limits.json else {
-      throw FileError(.malformed, "\(entry.size) bytes of metadata, allowed \(Limits.json)", offset: entry.dataOffset)
-    }
     let base = entry.method == .stored ? entry.dataOffset : 0
     do throws(FileError) {
-      return try Metadata(json: JSONValue(parsing: zip.bytes(of: entry).load(), base: base))
+      let text = try zip.header(entry, limit: Limits.json).load()
+      return try Metadata(json: JSONValue(parsing: text, base: base, bytesInFile: entry.compressedSize))
     } catch {
       throw error.located(offset: entry.dataOffset)
     }
@@ -111,6 +107,8 @@ struct ArchiveStorages: PyTorchStorages {
   let root: String
   let isBigEndian: Bool
   private var opened: [String: (type: String, bytes: Bytes)] = [:]
+  /// What reading every tensor inflates.
+  private var inflation = 0
 
   init(zip: ZipArchive, root: String, isBigEndian: Bool) {
     self.zip = zip
@@ -125,20 +123,36 @@ struct ArchiveStorages: PyTorchStorages {
         throw FileError(
           .malformed, "storage '\(escaped(storage.key))' is used as \(known.type) and as \(type), allowed one type")
       }
-      return known.bytes
+      // Tensors of a compressed storage are inflated on their own, so that none sends another back to the beginning.
+      guard let entry = zip[root + "data/" + storage.key], entry.method == .deflated else { return known.bytes }
+      return try bytes(of: entry, storage)
     }
     guard let entry = zip[root + "data/" + storage.key] else {
       throw FileError(.malformed, "storage '\(escaped(storage.key))' is not in the archive")
     }
-    var bytes = try zip.bytes(of: entry)
-    if isBigEndian {
-      guard storage.type.storage != PyTorchDType.untyped.storage else {
-        throw FileError(.unsupported, "big-endian storage without a type is not read")
-      }
-      let unit = storage.type.storage.hasPrefix("Complex") ? storage.type.size / 2 : storage.type.size
-      if unit > 1 { bytes = Bytes(try SwappedBytes(bytes, size: unit)) }
-    }
+    let bytes = try bytes(of: entry, storage)
     opened[storage.key] = (type, bytes)
     return bytes
+  }
+
+  private mutating func bytes(of entry: ZipArchive.Entry, _ storage: PyTorchStorage) throws(FileError) -> Bytes {
+    if entry.method == .deflated {
+      inflation += entry.size
+      let allowed = Limits.sharedInflation + 8 * zip.inflatedSize
+      guard inflation <= allowed else {
+        throw FileError(
+          .malformed,
+          "tensors that share compressed storages, '\(escaped(storage.key))' last, inflate \(inflation) "
+            + "bytes and more, allowed \(allowed)", offset: entry.dataOffset,
+          hint: "Write the archive again without compression")
+      }
+    }
+    let bytes = try zip.bytes(of: entry)
+    guard isBigEndian else { return bytes }
+    guard storage.type.storage != PyTorchDType.untyped.storage else {
+      throw FileError(.unsupported, "big-endian storage without a type is not read")
+    }
+    let unit = storage.type.storage.hasPrefix("Complex") ? storage.type.size / 2 : storage.type.size
+    return unit > 1 ? Bytes(try SwappedBytes(bytes, size: unit)) : bytes
   }
 }

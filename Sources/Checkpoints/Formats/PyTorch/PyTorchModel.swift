@@ -15,7 +15,7 @@ struct PyTorchModel {
     value = tree.pickle.root
     if key == "." { return }
     if let key { try select(key, in: &tree) }
-    while path.count < Limits.nesting, let next = try candidate(in: &tree) { descend(to: next, tree) }
+    while path.count < Limits.nesting, let next = try candidate(in: &tree) { try descend(to: next, tree) }
   }
 
   /// Keys under which training code stores a model.
@@ -36,27 +36,27 @@ struct PyTorchModel {
   /// The members of a dict, list or tuple that hold tensors, without those of an optimizer and its like.
   private func branches(of value: Pickle.Value, in tree: inout PyTorchTree) throws(FileError) -> [Member] {
     var branches: [Member] = []
-    for child in tree.children(of: value) ?? [] {
+    for child in try tree.children(of: value) ?? [] {
       guard let name = child.name, !tree.isTensor(child.value), try tree.holdsTensors(child.value) else { continue }
       let isOther = name == "amp" || Self.otherKeys.contains { name.lowercased().contains($0) }
-      if !isOther, tree.pickle.member(child.value, "param_groups") == nil { branches.append((name, child.value)) }
+      if !isOther, try tree.member(child.value, "param_groups") == nil { branches.append((name, child.value)) }
     }
     return branches
   }
 
   /// The member that holds the model, nil when the value itself is the model.
   private func candidate(in tree: inout PyTorchTree) throws(FileError) -> Member? {
-    guard !tree.isModule(value), tree.pickle.node(value) != nil else { return nil }
+    guard try !tree.isModule(value), tree.pickle.node(value) != nil else { return nil }
     let branches = try branches(of: value, in: &tree)
     let isList = tree.pickle.elements(value) != nil
     guard isList || branches.contains(where: { Self.wrapperKeys.contains($0.name) }) else {
       // A dict of dicts is a model written as a tree, unless all there is is one flat dict under some name.
-      let children = tree.children(of: value) ?? []
+      let children = try tree.children(of: value) ?? []
       guard path.isEmpty, branches.count == 1, let only = branches.first,
-        !children.contains(where: { tree.isTensor($0.value) }),
-        tree.isModule(only.value) || (tree.children(of: only.value) ?? []).contains(where: { tree.isTensor($0.value) })
+        !children.contains(where: { tree.isTensor($0.value) })
       else { return nil }
-      return only
+      if try tree.isModule(only.value) { return only }
+      return try (tree.children(of: only.value) ?? []).contains { tree.isTensor($0.value) } ? only : nil
     }
     guard branches.count < 2 else {
       throw FileError(
@@ -66,8 +66,8 @@ struct PyTorchModel {
     return branches.first
   }
 
-  private mutating func descend(to member: Member, _ tree: PyTorchTree) {
-    let beside = (tree.children(of: value) ?? []).filter { $0.value != member.value }
+  private mutating func descend(to member: Member, _ tree: PyTorchTree) throws(FileError) {
+    let beside = try (tree.children(of: value) ?? []).filter { $0.value != member.value }
     var copy = tree
     leftOut += beside.filter { (try? copy.holdsTensors($0.value)) ?? true }.compactMap(\.name)
     wrappers.append(value)
@@ -79,7 +79,7 @@ struct PyTorchModel {
   private mutating func select(_ key: String, in tree: inout PyTorchTree) throws(FileError) {
     var rest = Substring(key)
     repeat {
-      let members = (tree.children(of: value) ?? []).filter { $0.name != nil }
+      let members = try (tree.children(of: value) ?? []).filter { $0.name != nil }
       let found =
         members.first { $0.name == String(rest) }
         ?? members.first { rest.hasPrefix(($0.name ?? "") + ".") && $0.name != "" }
@@ -89,7 +89,7 @@ struct PyTorchModel {
           .usage, "no member '\(escaped(key))' holds tensors",
           hint: names.isEmpty ? "Leave out --key" : "Members that do: \(Self.list(names))")
       }
-      descend(to: (name, found.value), tree)
+      try descend(to: (name, found.value), tree)
       rest = rest.dropFirst(name.count).drop { $0 == "." }
     } while !rest.isEmpty
   }

@@ -5,12 +5,14 @@ struct PyTorchReader {
   private var tree: PyTorchTree
   private var tensors: PyTorchTensors
   private var checkpoint: Checkpoint
+  private var metadataBytes = 0
 
   init(_ pickle: Pickle, storages: any PyTorchStorages, detail: String, options: ReadOptions) {
     self.pickle = pickle
     self.options = options
-    tree = PyTorchTree(pickle)
-    tensors = PyTorchTensors(pickle, storages: storages)
+    let visits = PickleVisits(pickle)
+    tree = PyTorchTree(pickle, visits: visits)
+    tensors = PyTorchTensors(pickle, storages: storages, visits: visits)
     checkpoint = Checkpoint(format: PyTorch.name, formatDetail: detail)
   }
 
@@ -46,7 +48,7 @@ struct PyTorchReader {
       checkpoint.notes.append("tensors beside them are left out: \(PyTorchModel.list(model.leftOut))")
     }
     for wrapper in model.wrappers {
-      for child in tree.children(of: wrapper) ?? [] { addMetadata(child.value, named: child.name ?? "") }
+      for child in try tree.children(of: wrapper) ?? [] { try addMetadata(child.value, named: child.name ?? "") }
     }
     let isScripted = tree.isScripted(model.value)
     // The closure needs the reader, which lends out its tree.
@@ -56,9 +58,9 @@ struct PyTorchReader {
         try add(value, named: name)
       } else if isScripted {
         // Attributes of TorchScript modules are many; the integers are sizes (`input_resolution`).
-        if pickle.integer(value) != nil { addMetadata(value, named: name) }
+        if pickle.integer(value) != nil { try addMetadata(value, named: name) }
       } else {
-        addMetadata(value, named: name)
+        try addMetadata(value, named: name)
       }
     }
   }
@@ -74,7 +76,7 @@ struct PyTorchReader {
     }
   }
 
-  private mutating func addMetadata(_ value: Pickle.Value, named name: String) {
+  private mutating func addMetadata(_ value: Pickle.Value, named name: String) throws(FileError) {
     let metadata: MetadataValue? =
       switch value {
       case .bool(let value): .bool(value)
@@ -82,7 +84,15 @@ struct PyTorchReader {
       case .float(let value): .float64(value)
       default: pickle.text(value).map(MetadataValue.string)
       }
-    if let metadata, checkpoint.metadata[name] == nil { checkpoint.metadata[name] = metadata }
+    guard let metadata, checkpoint.metadata[name] == nil else { return }
+    // A text that many names share is written once for each.
+    metadataBytes += name.utf8.count + (metadata.string?.utf8.count ?? 0)
+    guard metadataBytes <= Limits.inflatedHeader + Limits.headerRatio * pickle.bytesInFile else {
+      throw FileError(
+        .malformed, "shared texts unfold to more metadata than a pickle of \(pickle.bytesInFile) bytes may have",
+        offset: pickle.node(value)?.offset)
+    }
+    checkpoint.metadata[name] = metadata
   }
 
   /// Notes the objects that are neither tensors nor plain values nor modules; strict reading refuses them.
@@ -102,7 +112,7 @@ struct PyTorchReader {
     for (index, node) in pickle.nodes.enumerated() where node.kind == .object {
       if case .node(let callable) = node.items[0] { called.insert(callable) }
       let path = pickle.path(node.items[0]) ?? "an object without a name"
-      if !PickleGlobals.isKnown(path), !tree.isModule(.node(index)) { try skip(path, at: node.offset) }
+      if !PickleGlobals.isKnown(path), try !tree.isModule(.node(index)) { try skip(path, at: node.offset) }
     }
     for (index, node) in pickle.nodes.enumerated() where node.kind == .global && !called.contains(index) {
       if !PickleGlobals.isKnown(node.text) { try skip(node.text, at: node.offset) }

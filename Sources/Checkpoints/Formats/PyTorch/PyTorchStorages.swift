@@ -29,6 +29,10 @@ struct PyTorchStorage {
     guard let key = pickle.text(parts[2]), let location = pickle.text(parts[3]),
       let count = pickle.integer(parts[4]), count >= 0
     else { throw FileError(.malformed, "storage without a key, location and size", offset: node.offset) }
+    guard key.utf8.count <= Limits.pickledName else {
+      throw FileError(
+        .malformed, "storage key of \(key.utf8.count) bytes, allowed \(Limits.pickledName)", offset: node.offset)
+    }
     let (bytes, overflow) = count.multipliedReportingOverflow(by: type.size)
     guard !overflow else {
       throw FileError(.malformed, "storage of \(count) elements of \(type.size) bytes overflows", offset: node.offset)

@@ -4,12 +4,14 @@ struct PyTorchTensors {
   var storages: any PyTorchStorages
   /// Where the data of each tensor lies, with the first name it has.
   private var owners: [String: String] = [:]
+  private let visits: PickleVisits
   /// Pairs of names that share their data.
   private(set) var aliases: [(name: String, owner: String)] = []
 
-  init(_ pickle: Pickle, storages: any PyTorchStorages) {
+  init(_ pickle: Pickle, storages: any PyTorchStorages, visits: PickleVisits) {
     self.pickle = pickle
     self.storages = storages
+    self.visits = visits
   }
 
   /// A tensor as a view of its storage.
@@ -112,6 +114,7 @@ struct PyTorchTensors {
 
   /// A lazily conjugated or negated tensor stores other numbers than it has.
   private func checkBits(_ metadata: Pickle.Value) throws(FileError) {
+    if let node = pickle.node(metadata, as: .dict) { try visits.spend(node.items.count, at: node.offset) }
     for (key, value) in pickle.members(metadata) ?? [] where value == .bool(true) {
       throw FileError(
         .unsupported, "the bit '\(escaped(pickle.text(key) ?? ""))' is set, which changes the stored values",
@@ -123,7 +126,8 @@ struct PyTorchTensors {
   private mutating func data(
     _ view: View, _ storage: PyTorchStorage, _ type: PyTorchDType
   ) throws(FileError) -> Bytes {
-    let base = try storage.checked(storages.bytes(of: storage))
+    let whole = try storages.bytes(of: storage)
+    let base = try storage.checked(whole)
     guard view.shape.count == view.strides.count, view.offset >= 0, view.strides.allSatisfy({ $0 >= 0 }) else {
       throw FileError(
         .malformed, "offset \(view.offset) and strides \(view.strides) do not fit shape \(view.shape)")
@@ -131,21 +135,27 @@ struct PyTorchTensors {
     let count = try DType.elementCount(of: view.shape)
     guard count > 0 else { return Bytes([]) }
     let available = base.count / type.size
+    let begin = (storage.view?.lowerBound ?? 0) * storage.type.size
     if isContiguous(view) {
       guard view.offset <= available, count <= available - view.offset else {
         throw FileError(
           .malformed, "\(count) elements at \(view.offset) reach beyond the \(available) of the storage")
       }
-      return try base.slice(view.offset * type.size, count * type.size)
+      let start = view.offset * type.size
+      return part(try base.slice(start, count * type.size), upTo: begin + start + count * type.size, of: whole)
     }
     // An expanded view repeats its storage: legal, but a few bytes must not become terabytes.
-    guard count / Limits.zipRatio <= available else {
+    guard count / Limits.repetitions <= available else {
       throw FileError(
-        .malformed, "view of \(count) elements repeats a storage of \(available), allowed \(Limits.zipRatio) times")
+        .malformed, "view of \(count) elements repeats a storage of \(available), allowed \(Limits.repetitions) times")
     }
-    return Bytes(
-      try StridedBytes(
-        base, elementSize: type.size, shape: view.shape, strides: view.strides, offset: view.offset))
+    let strided = try StridedBytes(
+      base, elementSize: type.size, shape: view.shape, strides: view.strides, offset: view.offset)
+    return part(Bytes(strided), upTo: begin + view.offset * type.size + strided.reach, of: whole)
+  }
+
+  private func part(_ bytes: Bytes, upTo end: Int, of whole: Bytes) -> Bytes {
+    end == whole.count ? bytes : Bytes(EntryPart(bytes, of: whole))
   }
 
   private func isContiguous(_ view: View) -> Bool {

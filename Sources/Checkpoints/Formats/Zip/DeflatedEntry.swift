@@ -1,7 +1,8 @@
 internal import CLibzip
 internal import Synchronization
 
-/// A deflated entry, inflated as it is read, in constant memory.
+/// A deflated entry, inflated as it is read, in constant memory. Each reader that goes forward, one for each thread at
+/// most, has its own pass; who goes back begins again.
 ///
 /// libzip does not see the archive: it gets one with this entry alone, whose headers are ours, so that what it reads
 /// is what has been checked, and opening one of many entries does not parse them all.
@@ -10,7 +11,7 @@ final class DeflatedEntry: ByteSource {
   private let entry: ZipArchive.Entry
   private let data: Bytes
   private let path: String?
-  private let inflater = Mutex<Inflater?>(nil)
+  private let passes = Mutex<[Inflater]>([])
 
   init(_ entry: ZipArchive.Entry, data: Bytes, path: String?) {
     self.entry = entry
@@ -19,26 +20,31 @@ final class DeflatedEntry: ByteSource {
     count = entry.size
   }
 
+  var readsForward: Bool { true }
+
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
-    try inflater.withLock { (inflater) throws(FileError) in
+    try passes.withLock { (passes) throws(FileError) in
       do throws(FileError) {
-        let current: Inflater
-        if let open = inflater, open.position <= offset {
-          current = open
-        } else {
-          current = try Inflater(entry, data: data)
-          inflater = current
-        }
+        let current = try pass(before: offset, in: &passes)
         try current.skip(to: offset)
         try current.read(into: buffer)
         guard current.position == count else { return }
         try current.end()
-        inflater = nil
+        passes = []
       } catch {
-        inflater = nil
+        passes = []
         throw error.located(file: path, offset: entry.dataOffset)
       }
     }
+  }
+
+  /// The pass that has the least to skip, moved to the end of the list; a new one when all are beyond `offset`.
+  private func pass(before offset: Int, in passes: inout [Inflater]) throws(FileError) -> Inflater {
+    let best = passes.indices.filter { passes[$0].position <= offset }.max { passes[$0].position < passes[$1].position }
+    let pass = if let best { passes.remove(at: best) } else { try Inflater(entry, data: data) }
+    if passes.count > processorCount { passes.removeFirst() }
+    passes.append(pass)
+    return pass
   }
 }
 

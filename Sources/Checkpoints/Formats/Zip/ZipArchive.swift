@@ -40,9 +40,11 @@ package struct ZipArchive: Sendable {
     return [ZipRecords.localSignature, ZipRecords.endSignature].contains(ZipFields(bytes: head).u32(0))
   }
 
-  /// Opens an archive; throws unless every rule of `formats/zip.md` holds.
-  package init(_ file: InputFile) throws(FileError) {
+  /// Opens an archive; throws unless every rule of `formats/zip.md` holds. Without `maxRatio`, entries may inflate to
+  /// anything.
+  package init(_ file: InputFile, maxRatio: Int? = nil) throws(FileError) {
     try self.init(Bytes(file), path: file.path)
+    if let maxRatio { try checkInflation(maxRatio) }
   }
 
   /// Opens an archive that is anywhere; `path` is what errors call it.
@@ -68,13 +70,50 @@ package struct ZipArchive: Sendable {
     self.path = path
   }
 
+  /// How many bytes the deflated entries hold in all.
+  var inflatedSize: Int { entries.reduce(0) { $1.method == .deflated ? $0 + $1.size : $0 } }
+
+  private func checkInflation(_ maxRatio: Int) throws(FileError) {
+    let deflated = entries.filter { $0.method == .deflated }
+    // No overflow: each is at most 1,032 times its part of the file.
+    let (size, compressed) = (inflatedSize, deflated.reduce(0) { $0 + $1.compressedSize })
+    guard size > Limits.zipRatioFloor, size / maxRatio > compressed,
+      let largest = deflated.max(by: { $0.size < $1.size })
+    else { return }
+    let name = "'\(escaped(largest.name))'"
+    let what =
+      deflated.count == 1
+      ? "entry \(name) inflates" : "\(deflated.count) compressed entries, the largest \(name), inflate"
+    throw FileError(
+      .malformed, "\(what) \(compressed) bytes to \(size), allowed \(maxRatio) to 1",
+      file: path, offset: largest.headerOffset,
+      hint: "If that is what you expect, allow it with --max-ratio \(size / max(1, compressed) + 1)")
+  }
+
+  /// The data of an entry that is no tensor: it is read whole, and what it inflates to is not in the file.
+  package func header(_ entry: Entry, limit: Int) throws(FileError) -> Bytes {
+    guard entry.size <= limit else {
+      throw FileError(
+        .malformed, "entry '\(escaped(entry.name))' of \(entry.size) bytes, allowed \(limit)",
+        file: path, offset: entry.dataOffset)
+    }
+    guard entry.size <= max(Limits.inflatedHeader, Limits.headerRatio * entry.compressedSize) else {
+      throw FileError(
+        .malformed,
+        "entry '\(escaped(entry.name))' inflates \(entry.compressedSize) bytes to \(entry.size), allowed "
+          + "\(Limits.headerRatio) to 1 above \(Limits.inflatedHeader) bytes",
+        file: path, offset: entry.dataOffset, hint: "Write the archive again without compression")
+    }
+    return try bytes(of: entry)
+  }
+
   /// The entry of that name, or nil.
   package subscript(name: String) -> Entry? { indices[name].map { entries[$0] } }
 
   /// The data of an entry, read when asked for. Reading to the end verifies the checksum; reading out of order
   /// verifies it before anything is handed out. Keep the result and slice it: a second call verifies again.
   ///
-  /// A deflated entry is inflated from its beginning for each read that goes backwards.
+  /// A deflated entry is inflated from its beginning for each read that goes back behind every other that is under way.
   package func bytes(of entry: Entry) throws(FileError) -> Bytes {
     let data = try source.slice(entry.dataOffset, entry.compressedSize)
     switch entry.method {

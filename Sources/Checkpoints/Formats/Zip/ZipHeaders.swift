@@ -83,11 +83,12 @@ struct CentralHeader {
           .malformed, "stored entry '\(escaped(name))' takes \(compressedSize) bytes but declares \(size)", offset: at)
       }
     case .deflated:
-      guard size <= compressedSize.multipliedReportingOverflow(by: Limits.zipRatio).partialValue else {
+      // Compressed sizes are smaller than the archive: no overflow.
+      guard size <= compressedSize.multipliedReportingOverflow(by: Limits.deflateRatio).partialValue else {
         throw FileError(
           .malformed,
-          "entry '\(escaped(name))' inflates \(compressedSize) bytes to \(size), allowed "
-            + "\(Limits.zipRatio) to 1", offset: at, hint: "Write the archive again without compression")
+          "entry '\(escaped(name))' declares that \(compressedSize) bytes inflate to \(size), deflate reaches "
+            + "\(Limits.deflateRatio) to 1", offset: at)
       }
     }
     guard size > 0 || crc32 == 0 else {
