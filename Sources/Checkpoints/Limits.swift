@@ -62,4 +62,8 @@ public enum Limits {
   public static let prompt = 65_536
   /// Metadata keys in one checkpoint.
   public static let metadataKeys = 1_000_000
+  /// Tokens of one SentencePiece vocabulary.
+  public static let pieces = 1_000_000
+  /// Bytes of one piece.
+  public static let pieceBytes = 1_024
 }

@@ -63,6 +63,10 @@ struct SelfDescription {
   }
 
   private func addTokenizer(to metadata: inout Metadata) throws(FileError) {
+    if config.family == .siglip {
+      try model.sentencePieceFiles()?.add(to: &metadata)
+      return
+    }
     // Only CLIP's own kind: byte pairs that end words, and texts that it begins and ends.
     guard let vocabulary = try model.vocabulary(), vocabulary.tokens.contains("<|endoftext|>") else { return }
     metadata["tokenizer.ggml.model"] = .string("clip")

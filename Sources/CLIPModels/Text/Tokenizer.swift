@@ -12,9 +12,15 @@ public struct Tokenizer: Sendable {
   /// - Throws: `missing` when there is no vocabulary, `mismatch` when it is larger than the model's, `malformed` when it
   ///   contradicts itself, `unsupported` when nothing says whose recipe to follow.
   public init(_ model: CLIPModel, dialect: TokenizerDialect? = nil) throws(FileError) {
-    let bytePairs = try Self.bytePairs(model, dialect: dialect)
-    tokenizer = bytePairs
-    self.dialect = bytePairs.dialect
+    let own = model.config.text(.textTokenizer).flatMap(TokenizerDialect.init(rawValue:))
+    if own == .sentencePiece {
+      tokenizer = try Self.sentencePiece(model, dialect: dialect)
+      self.dialect = .sentencePiece
+    } else {
+      let bytePairs = try Self.bytePairs(model, own: own, dialect: dialect)
+      tokenizer = bytePairs
+      self.dialect = bytePairs.dialect
+    }
   }
 
   /// CLIP's own vocabulary of 49,408 tokens, without a model.
@@ -40,18 +46,40 @@ public struct Tokenizer: Sendable {
   /// How the text becomes ids.
   public func explain(_ text: String) throws(FileError) -> TokenizerExplanation { try tokenizer.explain(text) }
 
-  private static func bytePairs(_ model: CLIPModel, dialect: TokenizerDialect?) throws(FileError) -> BytePairTokenizer {
+  private static func sentencePiece(
+    _ model: CLIPModel, dialect: TokenizerDialect?
+  ) throws(FileError) -> SentencePieceTokenizer {
+    let file = model.checkpoint.files.first?.path
+    guard dialect == nil || dialect == .sentencePiece else {
+      throw FileError(.usage, "the model has a SentencePiece vocabulary, which has one recipe: its files'", file: file)
+    }
+    guard let files = try model.sentencePieceFiles() else {
+      throw FileError(
+        .missing, "no SentencePiece vocabulary in the file or beside it", file: file,
+        hint: "Put tokenizer_config.json and spiece.model or tokenizer.json beside the model")
+    }
+    do throws(FileError) {
+      return try SentencePieceTokenizer(
+        files, contextLength: model.config.integer(.textContextLength) ?? 64,
+        vocabularySize: model.config.integer(.textVocabSize) ?? 0)
+    } catch {
+      throw error.located(file: file)
+    }
+  }
+
+  private static func bytePairs(
+    _ model: CLIPModel, own: TokenizerDialect?, dialect: TokenizerDialect?
+  ) throws(FileError) -> BytePairTokenizer {
     let config = model.config
     let file = model.checkpoint.files.first?.path
     guard config.hasText else { throw FileError(.missing, "no text encoder, so no tokenizer", file: file) }
-    let own = config.text(.textTokenizer).flatMap(TokenizerDialect.init(rawValue:))
     guard let dialect = dialect ?? own else {
       throw FileError(
         .unsupported, "nothing says which tokenizer the model was trained with", file: file,
         hint: "Use --assume \(Conventions.allCases.map(\.rawValue).joined(separator: "|")), or --config FILE")
     }
     guard dialect != .sentencePiece else {
-      throw FileError(.unsupported, "SentencePiece tokenizers are not read yet", file: file)
+      throw FileError(.usage, "the model's vocabulary is one of byte pairs, not of SentencePiece", file: file)
     }
     let size = config.integer(.textVocabSize) ?? 0
     guard let vocabulary = try model.vocabulary() else {

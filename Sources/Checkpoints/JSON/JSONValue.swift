@@ -28,7 +28,8 @@ public enum JSONValue: Sendable, Equatable {
     }
   }
 
-  static func read(_ reader: inout JSONReader) throws(FileError) -> JSONValue {
+  /// Reads the value at the cursor.
+  package static func read(_ reader: inout JSONReader) throws(FileError) -> JSONValue {
     // In an array that doubles as it grows.
     try reader.charge(2 * MemoryLayout<JSONValue>.stride)
     switch try reader.next() {

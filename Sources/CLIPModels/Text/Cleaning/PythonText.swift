@@ -17,7 +17,7 @@ enum PythonText {
     replaceRuns(text) { isSpace($0) && !(0x1C...0x1F ~= $0) }
   }
 
-  private static func isSpace(_ scalar: UInt32) -> Bool { UnicodeTable.standard[scalar].isSpace }
+  static func isSpace(_ scalar: UInt32) -> Bool { UnicodeTable.standard[scalar].isSpace }
 
   /// The text with each run of members as one space.
   static func replaceRuns(_ text: [UInt32], where isMember: (UInt32) -> Bool) -> [UInt32] {
@@ -63,7 +63,7 @@ enum PythonText {
     collapseSpace(lower(text.compactMap { $0 == 0x5F ? 0x20 : isPunctuation($0) ? nil : $0 }))
   }
 
-  private static func isPunctuation(_ scalar: UInt32) -> Bool {
+  static func isPunctuation(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: true
     default: false

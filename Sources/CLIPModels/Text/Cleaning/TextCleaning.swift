@@ -55,7 +55,7 @@ struct TextCleaning: Sendable {
   }
 
   /// Rust's `char::to_lowercase` of each scalar: no final sigma.
-  private static func huggingFaceLower(_ text: [UInt32]) -> [UInt32] {
+  static func huggingFaceLower(_ text: [UInt32]) -> [UInt32] {
     var result: [UInt32] = []
     result.reserveCapacity(text.count)
     for scalar in text {
