@@ -27,9 +27,9 @@ IDS_64 = [[2, 5, 7, 9, 1] + [1] * 11, [*range(20, 35), 1], [33, 1] + [1] * 14]
 
 
 def pictures():
-    """Three small pictures of odd sizes, with edges and gradients: (name, bytes, PIL image)."""
+    """Three small pictures with edges and gradients: (name, bytes, PIL image). The second's crop has halves to round."""
     random = np.random.Generator(np.random.PCG64(30))
-    for name, (width, height), options in (("wide.png", (37, 29), {}), ("tall.jpg", (23, 42), {"quality": 90}),
+    for name, (width, height), options in (("wide.png", (37, 29), {}), ("tall.jpg", (24, 35), {"quality": 90}),
                                            ("square.png", (31, 31), {})):
         y, x = np.mgrid[0:height, 0:width]
         base = np.stack([255 * x / width, 255 * y / height, 127 + 120 * np.sin(x * y / 40)], axis=-1)

@@ -18,7 +18,9 @@ struct ClipKit: ParsableCommand {
       74 I/O, 77 no permission, 129/130/143 interrupted.
       """,
     version: toolVersion,
-    subcommands: [Inspect.self, Convert.self, Diff.self, Hash.self, Verify.self, Tokenize.self])
+    subcommands: [
+      Inspect.self, Convert.self, Diff.self, Hash.self, Reference.self, Verify.self, Tokenize.self,
+    ])
 
   static func main() {
     Process.prepare()

@@ -17,7 +17,7 @@ import Testing
     #expect(run.stdout.hasPrefix("reference  hf-siglip (transformers "))
     #expect(run.stdout.contains("\nimage.blocks.0…1  "))
     #expect(run.stdout.hasSuffix("\nagrees at 14 stages\n"))
-    let all = try place.run("verify", candidate, "--reference", reference, "--blocks")
+    let all = try place.run("verify", candidate, "--reference", reference, "--all")
     #expect(all.stdout.contains("\nimage.blocks.1  "))
   }
 
@@ -28,7 +28,7 @@ import Testing
     #expect(verdict?.hasPrefix("departs at text.blocks.1: error ") == true)
     #expect(verdict?.hasSuffix(", allowed 0") == true)
     let visual = try place.run(
-      "verify", candidate, "--reference", reference, "--tolerance", "text.blocks.1=0", "--tower", "vision")
+      "verify", candidate, "--reference", reference, "--tolerance", "text.blocks.1=0", "--tower", "image")
     #expect(visual.exitCode == 0)
   }
 

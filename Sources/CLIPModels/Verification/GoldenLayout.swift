@@ -115,6 +115,8 @@ struct GoldenLayout {
 
   private mutating func readScores() throws(FileError) {
     guard !imageNames.isEmpty, !tokenCounts.isEmpty else { return }
+    // A model without a scale has no logits.
+    guard checkpoint["logits_per_image"] != nil || checkpoint["logit_scale"] != nil else { return }
     try check("logits_per_image", Self.floats, [imageNames.count, tokenCounts.count])
     try check("logit_scale", Self.floats, [])
     logitScale = try checkpoint["logit_scale"]?.doubles().first ?? 0

@@ -52,26 +52,12 @@ public struct Verification: Sendable, Equatable {
   }
 }
 
-/// Which encoders are compared.
-public enum VerifiedTowers: String, Sendable, CaseIterable {
-  case both, vision, text
-
-  /// Whether a stage is compared.
-  func include(_ stage: Stage) -> Bool {
-    switch self {
-    case .both: true
-    case .vision: stage.isAboutImages
-    case .text: stage.isAboutText
-    }
-  }
-}
-
 /// Compares what two models made of the same input.
 ///
 /// A stage of the reference that the candidate has not, or has in another shape, is a departure and not an error.
 /// - Throws: `mismatch` when the two were given different images or prompts.
 public func verify(
-  _ candidate: Golden, against reference: Golden, towers: VerifiedTowers = .both
+  _ candidate: Golden, against reference: Golden, towers: TowerSelection = .both
 ) throws(FileError) -> Verification {
   try checkInputs(candidate, reference)
   var result = Verification(reference: side(reference), candidate: side(candidate))
@@ -81,7 +67,7 @@ public func verify(
     if stage.group == .hidden, hasNoBlocks(candidate, like: stage) { continue }
     result.stages.append(try compare(stage, candidate, reference))
   }
-  for (encoder, isIncluded) in [("image", towers != .text), ("text", towers != .vision)] {
+  for (encoder, isIncluded) in [("image", towers != .text), ("text", towers != .image)] {
     let stem = Stage("\(encoder).stem")
     if isIncluded, let stem, reference.stages.contains(stem) != candidate.stages.contains(stem) {
       let who = reference.stages.contains(stem) ? "candidate" : "reference"
@@ -90,6 +76,13 @@ public func verify(
   }
   try addScores(&result, candidate, reference)
   return result
+}
+
+extension TowerSelection {
+  /// Whether a stage is computed; logits need both.
+  fileprivate func include(_ stage: Stage) -> Bool {
+    self == .both || (self == .image ? stage.isAboutImages : stage.isAboutText)
+  }
 }
 
 private func side(_ golden: Golden) -> Verification.Side {

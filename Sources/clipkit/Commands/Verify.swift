@@ -6,15 +6,19 @@ struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare what two models make of the same images and prompts, stage by stage.",
     discussion: """
-      The reference is a golden file, which tools/make_reference.py writes from open_clip or transformers. Exit code 1 when the candidate departs: the first stage that does is named. A result saved with \
-      -o is judged again with --result, under other tolerances.
+      The reference is a golden file, which tools/make_reference.py writes from open_clip or transformers and reference \
+      from clipkit's own encoders, or a model, which then needs --images or --prompts. Compared are token ids, pixels, \
+      every block, embeddings, logits and rankings. Exit code 1 when the candidate departs: the first stage that does is \
+      named. A result saved with -o is judged again with --result, under other tolerances.
       """)
 
-  @Argument(help: "A golden file.", completion: .file())
+  @Argument(help: "A model file, a shards' index, a directory, or a golden file.", completion: .file())
   var candidate: String?
 
-  @Option(help: "The golden file that is taken for right.", completion: .file())
+  @Option(help: "The golden file, or the model, that is taken for right.", completion: .file())
   var reference: String?
+
+  @OptionGroup var inputs: RecordingInputs
 
   @Option(help: ArgumentHelp("Judge a saved result instead.", valueName: "file"), completion: .file())
   var result: String?
@@ -26,7 +30,16 @@ struct Verify: ParsableCommand {
   var tolerance: [ToleranceArgument] = []
 
   @Option(help: "The encoders to compare.")
-  var tower = VerifiedTowers.both
+  var tower = TowerSelection.both
+
+  @Flag(inversion: .prefixedNo, help: "Compare what is inside the encoders, where the reference has it.")
+  var blocks = true
+
+  @Flag(help: "Give the candidate the reference's token ids, not its prompts.")
+  var ids = false
+
+  @Option(help: "Threads; all cores by default.")
+  var threads: Int?
 
   @Option(help: ArgumentHelp("Write a page with plots and the worst inputs.", valueName: "file.html"))
   var report: String?
@@ -38,44 +51,53 @@ struct Verify: ParsableCommand {
   var force = false
 
   @Flag(help: "List every block.")
-  var blocks = false
+  var all = false
 
+  @OptionGroup var reading: ReadingOptions
+  @OptionGroup var config: ConfigArguments
   @OptionGroup var reporting: OutputOptions
 
   func validate() throws {
     guard (result == nil) == (candidate != nil), (result == nil) == (reference != nil) else {
       throw ValidationError("Give a candidate and --reference, or --result alone.")
     }
+    guard result == nil || inputs.isEmpty else { throw ValidationError("A saved result takes no inputs.") }
+    guard (threads ?? 1) > 0 else { throw ValidationError("--threads is at least 1.") }
   }
 
   func run() throws {
+    if let result { return try judge(result) }
+    let expected = try VerificationSource(inputPath(reference ?? ""), config: ConfigOptions(conventions: config.assume))
+    let found = try VerificationSource(inputPath(candidate ?? ""), reading: reading.reading, config: config.options)
+    let given = try inputs.read()
     let policy = FileWriter.Policy(
-      force: force, inputs: [candidate, reference, result].compactMap { $0 }.compactMap(FileIdentity.init))
+      force: force, inputs: expected.files + found.files + (given?.files ?? []))
     for path in [report, output].compactMap({ $0 }) { try FileWriter.check(path, policy: policy) }
-    var golden: Golden?
-    let verification: Verification
-    var tolerances = Tolerances(profile ?? .f32)
-    if let result {
-      let saved = try JSONValue(contentsOf: result)
-      do throws(FileError) {
-        verification = try Verification(saved)
-        tolerances = try Tolerances(saved: saved, profile: profile)
-      } catch {
-        throw error.located(file: result)
-      }
-    } else {
-      let reference = try Golden.open(inputPath(reference ?? ""))
-      golden = reference
-      verification = try verify(Golden.open(inputPath(candidate ?? "")), against: reference, towers: tower)
-    }
-    for argument in tolerance { try tolerances.set(argument.name, argument.limit) }
-    try print(verification, tolerances, golden, policy)
-    if verification.firstDeparture(tolerances) != nil { throw ExitCode(1) }
+    var options = VerificationOptions()
+    (options.towers, options.blocks, options.givesIDs, options.threads) = (tower, blocks, ids, threads)
+    options.producer = "clipkit \(toolVersion)"
+    let (verification, golden) = try verify(found, against: expected, inputs: given?.inputs, options: options)
+    try finish(verification, Tolerances(profile ?? .f32), golden, policy)
   }
 
-  private func print(
-    _ verification: Verification, _ tolerances: Tolerances, _ golden: Golden?, _ policy: FileWriter.Policy
-  ) throws(FileError) {
+  private func judge(_ path: String) throws {
+    let policy = FileWriter.Policy(force: force, inputs: [FileIdentity(path: path)].compactMap { $0 })
+    let saved = try JSONValue(contentsOf: path)
+    let (verification, tolerances): (Verification, Tolerances)
+    do throws(FileError) {
+      (verification, tolerances) = (try Verification(saved), try Tolerances(saved: saved, profile: profile))
+    } catch {
+      throw error.located(file: path)
+    }
+    try finish(verification, tolerances, nil, policy)
+  }
+
+  /// Judges, writes and prints; `golden` has the pictures.
+  private func finish(
+    _ verification: Verification, _ profile: Tolerances, _ golden: Golden?, _ policy: FileWriter.Policy
+  ) throws {
+    var tolerances = profile
+    for argument in tolerance { try tolerances.set(argument.name, argument.limit) }
     let json = verification.json(tolerances).text(pretty: true)
     if let output { try write(json, to: output, policy) }
     if let report {
@@ -86,7 +108,8 @@ struct Verify: ParsableCommand {
       try write(page.html(), to: report, policy)
     }
     let text = VerificationText(result: verification, tolerances: tolerances)
-    Output.write(reporting.json ? json : text.text(listsBlocks: blocks))
+    Output.write(reporting.json ? json : text.text(listsBlocks: all))
+    if verification.firstDeparture(tolerances) != nil { throw ExitCode(1) }
   }
 
   private func write(_ text: String, to path: String, _ policy: FileWriter.Policy) throws(FileError) {

@@ -103,7 +103,7 @@ import Testing
     #expect(result.firstDeparture(strict)?.stage.name == "image.blocks.1")
   }
 
-  private func verdict(_ change: (inout GoldenParts) throws -> Void, towers: VerifiedTowers = .both) throws
+  private func verdict(_ change: (inout GoldenParts) throws -> Void, towers: TowerSelection = .both) throws
     -> StageComparison?
   {
     var parts = try GoldenParts("openclip-vit")
@@ -151,7 +151,7 @@ import Testing
       }
     }
     #expect(try verdict(withoutTexts)?.stage.name == "tokens")
-    #expect(try verdict(withoutTexts, towers: .vision) == nil)
+    #expect(try verdict(withoutTexts, towers: .image) == nil)
   }
 
   @Test func otherInputsAreNoComparison() throws {
