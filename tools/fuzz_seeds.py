@@ -202,6 +202,7 @@ SEEDS = {
     "safetensors": lambda: [safetensors.numpy.save(ARRAYS), safetensors.numpy.save({"a": ARRAYS["a"]}, {"k": "v"}),
                             *fixtures(".safetensors")],
     "pickle": lambda: [*members(".pkl"), *legacy()],
+    "image": lambda: [*fixtures(".png", ".jpg", ".webp")],
     "zip": lambda: [*small_zips(), *zips()],
     "npy": lambda: [*arrays(), *members(".npy"), *fixtures(".npy")],
     "model": models,

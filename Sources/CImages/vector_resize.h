@@ -1,6 +1,4 @@
 // The passes in vectors of 16 sums, whatever the width of a register; compiled for each instruction set.
-#include <string.h>
-
 #include "resize.h"
 
 typedef uint8_t u8x4 __attribute__((ext_vector_type(4)));
@@ -14,14 +12,14 @@ typedef int32_t i32x16 __attribute__((ext_vector_type(16)));
 
 CI_INLINE i32x4 load_weights(const int32_t *weights) {
   i32x4 result;
-  memcpy(&result, weights, sizeof result);
+  __builtin_memcpy(&result, weights, sizeof result);
   return result;
 }
 
 /// The sums of four taps on, lane by lane: one lane for each channel of each tap.
 CI_INLINE i32x16 taps_of_colors(const uint8_t *in, int channels, const int32_t *weights) {
   u8x16 bytes;
-  memcpy(&bytes, in, 16);
+  __builtin_memcpy(&bytes, in, 16);
   if (channels == 3)
     bytes = __builtin_shufflevector(bytes, bytes, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11, 11);
   i32x4 four = load_weights(weights);
@@ -31,14 +29,14 @@ CI_INLINE i32x16 taps_of_colors(const uint8_t *in, int channels, const int32_t *
 
 CI_INLINE i32x8 taps_of_pairs(const uint8_t *in, const int32_t *weights) {
   u8x8 bytes;
-  memcpy(&bytes, in, 8);
+  __builtin_memcpy(&bytes, in, 8);
   i32x4 four = load_weights(weights);
   return __builtin_convertvector(bytes, i32x8) * __builtin_shufflevector(four, four, 0, 0, 1, 1, 2, 2, 3, 3);
 }
 
 CI_INLINE i32x4 taps_of_samples(const uint8_t *in, const int32_t *weights) {
   u8x4 bytes;
-  memcpy(&bytes, in, 4);
+  __builtin_memcpy(&bytes, in, 4);
   return __builtin_convertvector(bytes, i32x4) * load_weights(weights);
 }
 
@@ -74,7 +72,7 @@ CI_INLINE void resize_row(const uint8_t *in, const uint8_t *in_end, uint8_t *out
     i32x4 sum = sums(in + start, channels, weights->fixed + x * weights->taps, weights->counts[x]) + CI_HALF;
     sum = __builtin_elementwise_min(__builtin_elementwise_max(sum >> 22, (i32x4){}), (i32x4){} + 255);
     u8x4 pixel = __builtin_convertvector(sum, u8x4);
-    memcpy(out + x * channels, &pixel, channels);
+    __builtin_memcpy(out + x * channels, &pixel, channels);
   }
 }
 
@@ -95,7 +93,7 @@ static void vector_rows(const uint8_t *in, size_t in_stride, const uint8_t *in_e
 
 CI_INLINE i32x16 load_samples(const uint8_t *in) {
   u8x16 bytes;
-  memcpy(&bytes, in, 16);
+  __builtin_memcpy(&bytes, in, 16);
   return __builtin_convertvector(bytes, i32x16);
 }
 
@@ -109,7 +107,7 @@ CI_INLINE void resize_samples(const uint8_t *in, uint8_t *out, size_t row, const
   for (int i = 0; i < vectors; i++) {
     i32x16 sum = __builtin_elementwise_min(__builtin_elementwise_max(sums[i] >> 22, (i32x16){}), (i32x16){} + 255);
     u8x16 bytes = __builtin_convertvector(sum, u8x16);
-    memcpy(out + 16 * i, &bytes, 16);
+    __builtin_memcpy(out + 16 * i, &bytes, 16);
   }
 }
 

@@ -36,6 +36,7 @@ struct Fuzz {
     do throws(FileError) {
       switch target {
       case "model": return try FuzzModel(input, directory: directory)?.run() ?? ()
+      case "image": return try FuzzPicture(input).run()
       case "text": return try FuzzTokenizer(directory: directory).encode(input)
       case "vocabulary": return try FuzzTokenizer(directory: directory).read(input)
       default: break
