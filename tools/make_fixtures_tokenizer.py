@@ -4,12 +4,15 @@
 
 strings.npz   20,000 texts of tools/make_tokenizer_strings.py, and a hash of the 77 ids that each dialect's library gives
 cases.json    some more in full, also with the vocabulary of checkpoints/hf-clip and its 16 positions
+special-tokens.json   files that name other special tokens, and the ids that follow
 """
 import hashlib
 import io
 import json
 import pathlib
+import shutil
 import struct
+import tempfile
 import zipfile
 
 import numpy as np
@@ -70,4 +73,47 @@ def main():
     (TARGET / "cases.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
 
 
+CLIP = {"tokenizer_class": "CLIPTokenizer", "bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>",
+        "unk_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
+
+
+def token(index, content, **flags):
+    return {"id": index, "content": content, "special": True, "single_word": False, "lstrip": False, "rstrip": False,
+            "normalized": False} | flags
+
+
+# What the files of a directory say of special tokens: added_tokens of tokenizer.json if any, and tokenizer_config.json.
+SPECIAL_TOKENS = {
+    "padding with a token of text": (None, CLIP | {"pad_token": "!"}),
+    "padding in an object": (None, CLIP | {"pad_token": {"content": "!", "__type": "AddedToken", "normalized": False}}),
+    "found after cleaning": ([token(526, "<|startoftext|>", normalized=True), token(527, "<|endoftext|>", normalized=True)],
+                             CLIP),
+    "padding behind the vocabulary": ([token(526, "<|startoftext|>"), token(527, "<|endoftext|>"), token(528, "<pad>")],
+                                      CLIP | {"pad_token": "<pad>"}),
+}
+SPECIAL_TEXTS = ["a cat! hi!!", "A <|ENDOFTEXT|> b", "a<|endoftext|>b", "<pad> <PAD>", "a photo of cats and the dog in it"]
+
+
+def special_tokens():
+    """Ids with the vocabulary of checkpoints/hf-clip under what SPECIAL_TOKENS say."""
+    source, cases = TARGET.parent / "checkpoints/hf-clip", {}
+    for name, (added, config) in SPECIAL_TOKENS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "tokenizer_config.json").write_text(json.dumps(config))
+            if added:
+                model = {"type": "BPE", "vocab": json.loads((source / "vocab.json").read_text()),
+                         "merges": (source / "merges.txt").read_text().splitlines()[1:], "end_of_word_suffix": "</w>"}
+                (folder / "tokenizer.json").write_text(json.dumps(
+                    {"version": "1.0", "truncation": None, "padding": None, "added_tokens": added, "normalizer": None,
+                     "pre_tokenizer": None, "post_processor": None, "decoder": None, "model": model}))
+            else:
+                for file in ("vocab.json", "merges.txt"):
+                    shutil.copy(source / file, folder)
+            ids = reference_tokenizers.padded(reference_tokenizers.hugging_face(folder), SPECIAL_TEXTS, 16)
+        cases[name] = {"added_tokens": added, "tokenizer_config": config, "texts": SPECIAL_TEXTS, "ids": ids}
+    (TARGET / "special-tokens.json").write_text(json.dumps(cases, indent=1).replace("\n     ", "") + "\n")
+
+
 main()
+special_tokens()

@@ -66,6 +66,34 @@ import Testing
     try expectIDs(try #require(try CLIPModel.open(path)))
   }
 
+  /// Padding may be a token that text has, and is then taken out of text; special tokens may be found after cleaning.
+  @Test func specialTokensAreThoseOfTheFiles() throws {
+    let vocabulary = try #require(Self.vocabulary)
+    let cases = try #require(try JSONValue(contentsOf: fixture("tokenizer/special-tokens.json")).object)
+    #expect(cases.keys.count == 4)
+    for name in cases.keys {
+      let entry = try #require(cases[name])
+      var files = ["tokenizer_config.json": try #require(entry["tokenizer_config"]).text(pretty: false)]
+      if let added = entry["added_tokens"]?.array {
+        let model = Self.tokenizerJSON(vocabulary) { "\"\($0) \($1)\"" }
+        files["tokenizer.json"] =
+          #"{"added_tokens": \#(JSONValue.array(added).text(pretty: false)),"# + model.dropFirst()
+      } else {
+        files["vocab.json"] = vocabulary
+        files["merges.txt"] = Self.merges
+      }
+      let place = try TemporaryDirectory()
+      for (name, text) in files { try place.write(Array(text.utf8), to: name) }
+      let tokenizer = try #require(
+        try Tokenizer(vocabularyIn: place.path, dialect: .huggingFace, contextLength: 16))
+      for (text, ids) in zip(entry["texts"]?.array ?? [], entry["ids"]?.array ?? []) {
+        let expected = (ids.array ?? []).compactMap { $0.integer.map(Int32.init) }
+        #expect(expected.count == 16)
+        #expect(try tokenizer.encode(text.string ?? "").ids == expected, "\(name): \(text.string ?? "")")
+      }
+    }
+  }
+
   @Test func contradictionsAreRefused() throws {
     let vocabulary = try #require(Self.vocabulary)
     let merges = try #require(Self.merges)

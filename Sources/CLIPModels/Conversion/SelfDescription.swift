@@ -72,6 +72,10 @@ struct SelfDescription {
     metadata["tokenizer.ggml.model"] = .string("clip")
     metadata["tokenizer.ggml.tokens"] = .strings(vocabulary.tokens)
     if !vocabulary.merges.isEmpty { metadata["tokenizer.ggml.merges"] = .strings(vocabulary.merges) }
+    let padding = vocabulary.special.padding.flatMap { vocabulary.tokens.firstIndex(of: $0) }
+    if let padding = padding.flatMap(UInt32.init(exactly:)) {
+      metadata["tokenizer.ggml.padding_token_id"] = .uint32(padding)
+    }
   }
 
   private func addProvenance(to metadata: inout Metadata) throws(FileError) {

@@ -9,8 +9,8 @@ public struct Tokenizer: Sendable {
   /// The tokenizer of a model: its vocabulary in the file or beside it, or CLIP's own where the size says so.
   ///
   /// - Parameter dialect: whose cleaning and padding; the model's own when nil.
-  /// - Throws: `missing` when there is no vocabulary, `mismatch` when it is larger than the model's, `malformed` when it
-  ///   contradicts itself, `unsupported` when nothing says whose recipe to follow.
+  /// - Throws: `missing` when there is no vocabulary or it has no merges, `mismatch` when it is larger than the model's,
+  ///   `malformed` when it contradicts itself, `unsupported` when nothing says whose recipe to follow.
   public init(_ model: CLIPModel, dialect: TokenizerDialect? = nil) throws(FileError) {
     let own = model.config.text(.textTokenizer).flatMap(TokenizerDialect.init(rawValue:))
     if own == .sentencePiece {
@@ -82,7 +82,7 @@ public struct Tokenizer: Sendable {
       throw FileError(.usage, "the model's vocabulary is one of byte pairs, not of SentencePiece", file: file)
     }
     let size = config.integer(.textVocabSize) ?? 0
-    guard let vocabulary = try model.vocabulary() else {
+    guard var vocabulary = try model.vocabulary() else {
       throw FileError(
         .missing, "no vocabulary for the model's \(size) tokens in the file or beside it", file: file,
         hint: "Put vocab.json and merges.txt, or tokenizer.json, beside the model")
@@ -90,6 +90,15 @@ public struct Tokenizer: Sendable {
     guard vocabulary.tokens.count <= size else {
       throw FileError(
         .mismatch, "vocabulary of \(vocabulary.tokens.count) tokens, the model embeds \(size)", file: file)
+    }
+    if vocabulary.merges.isEmpty {
+      // clip.cpp's files hold the tokens only, and theirs are CLIP's own.
+      guard vocabulary.tokens == BytePairVocabulary.standard.tokens else {
+        throw FileError(
+          .missing, "the vocabulary of \(vocabulary.tokens.count) tokens has no merges", file: file,
+          hint: "Convert the model again with vocab.json and merges.txt beside it")
+      }
+      vocabulary = .standard
     }
     let cleaning = config.text(.textCleaning) ?? TextCase.lower.rawValue
     guard let textCase = TextCase(rawValue: cleaning) else {

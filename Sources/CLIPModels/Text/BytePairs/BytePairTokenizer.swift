@@ -19,6 +19,9 @@ public struct BytePairTokenizer: TextTokenizer {
   private let splitter: PieceSplitter
   private let merges: BytePairMerges
   private let tokens: [String]
+  /// What Hugging Face takes out of text before it cleans what is between them, and after.
+  private let added: AddedTokens
+  private let normalizedAdded: AddedTokens
 
   /// CLIP's own vocabulary of 49,408 tokens.
   public static func standard(_ dialect: TokenizerDialect, contextLength: Int = 77) throws(FileError)
@@ -44,8 +47,12 @@ public struct BytePairTokenizer: TextTokenizer {
     endID = table.id(of: "<|endoftext|>") ?? table.id(of: "<end_of_text>") ?? last
     self.dialect = dialect
     self.contextLength = contextLength
-    self.paddingID = paddingID ?? (dialect == .huggingFace ? endID : 0)
+    let ownPadding = vocabulary.special.padding.flatMap { table.id(of: $0) } ?? endID
+    self.paddingID = paddingID ?? (dialect == .huggingFace ? ownPadding : 0)
     cleaning = TextCleaning(dialect: dialect, textCase: textCase)
+    let patterns = dialect == .huggingFace ? try Self.patterns(vocabulary, table, [startID, endID], cleaning) : []
+    added = AddedTokens(patterns.filter { !$0.0.isNormalized }, isSpace: NormalizerStep.isSpace)
+    normalizedAdded = AddedTokens(patterns.filter { $0.0.isNormalized }, isSpace: NormalizerStep.isSpace)
     splitter = PieceSplitter(dialect: dialect)
   }
 
@@ -86,18 +93,29 @@ public struct BytePairTokenizer: TextTokenizer {
     guard text.utf8.count <= Limits.text else {
       throw FileError(.unsupported, "text of \(text.utf8.count) bytes, allowed \(Limits.text)")
     }
-    for section in sections(text.unicodeScalars.map(\.value)) {
+    for section in added.split(text.unicodeScalars.map(\.value)) {
       switch section {
-      case .special(let text, let id): guard body(Piece(text: text, ids: [id])) else { return }
+      case .token(let id, let text): guard body(Piece(text: text[...], ids: [id])) else { return }
       case .text(let text):
-        let cleaned = try cleaning.clean(Array(text), observer: observer)
-        var goesOn = true
-        splitter.split(cleaned) { piece in
-          goesOn = body(encode(piece, of: cleaned))
-          return goesOn
+        let cleaned = try cleaning.clean(text, observer: observer)
+        for section in normalizedAdded.split(cleaned) {
+          guard pieces(of: section, body) else { return }
         }
-        guard goesOn else { return }
       }
+    }
+  }
+
+  /// Calls `body` with the pieces of cleaned text; false as soon as it returns that.
+  private func pieces(of section: AddedTokens.Section, _ body: (Piece) -> Bool) -> Bool {
+    switch section {
+    case .token(let id, let text): return body(Piece(text: text[...], ids: [id]))
+    case .text(let text):
+      var goesOn = true
+      splitter.split(text) { piece in
+        goesOn = body(encode(piece, of: text))
+        return goesOn
+      }
+      return goesOn
     }
   }
 
@@ -116,30 +134,22 @@ public struct BytePairTokenizer: TextTokenizer {
     }
   }
 
-  private enum Section {
-    case text(ArraySlice<UInt32>)
-    case special(ArraySlice<UInt32>, Int32)
-  }
-
-  /// Hugging Face takes special tokens out of the text before it cleans what is between them.
-  private func sections(_ text: [UInt32]) -> [Section] {
-    guard dialect == .huggingFace else { return [.text(text[...])] }
-    let specials = [startID, endID].map { (id: $0, spelling: tokens[Int($0)].unicodeScalars.map(\.value)) }
-    var sections: [Section] = []
-    var start = 0
-    var position = 0
-    while position < text.count {
-      if let special = specials.first(where: { text[position...].starts(with: $0.spelling) }) {
-        if position > start { sections.append(.text(text[start..<position])) }
-        let end = position + special.spelling.count
-        sections.append(.special(text[position..<end], special.id))
-        (start, position) = (end, end)
-      } else {
-        position += 1
-      }
+  /// The added tokens with what is looked for, and their ids: start, end, and what files say.
+  private static func patterns(
+    _ vocabulary: BytePairVocabulary, _ table: TokenTable, _ ends: [Int32], _ cleaning: TextCleaning
+  ) throws(FileError) -> [(AddedToken, pattern: [UInt32], id: Int32)] {
+    var tokens = ends.map { (AddedToken(content: vocabulary.tokens[Int($0)]), $0) }
+    for token in vocabulary.special.tokens.map(\.token) {
+      guard let id = table.id(of: token.content) else { continue }
+      tokens.removeAll { $0.1 == id }
+      tokens.append((token, id))
     }
-    if start < text.count { sections.append(.text(text[start...])) }
-    return sections
+    var patterns: [(AddedToken, pattern: [UInt32], id: Int32)] = []
+    for (token, id) in tokens {
+      let spelling = token.content.unicodeScalars.map(\.value)
+      patterns.append((token, token.isNormalized ? try cleaning.clean(spelling) : spelling, id))
+    }
+    return patterns
   }
 
   private func sequence(_ text: [Int32]) -> TokenSequence {

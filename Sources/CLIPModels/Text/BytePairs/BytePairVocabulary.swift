@@ -6,6 +6,8 @@ struct BytePairVocabulary: Sendable, Equatable {
   var tokens: [String]
   /// Merges in the order of their ranks: "left right". Empty when the source has tokens only.
   var merges: [String]
+  /// What files say of special tokens.
+  var special = SpecialTokens()
 
   /// CLIP's own, which every model with 49,408 tokens uses.
   static let standard = BytePairVocabulary(
@@ -57,6 +59,9 @@ extension BytePairVocabulary {
   init?(_ metadata: Metadata) {
     guard let tokens = metadata["tokenizer.ggml.tokens"]?.strings else { return nil }
     self.init(tokens: tokens, merges: metadata["tokenizer.ggml.merges"]?.strings ?? [])
+    if let padding = metadata["tokenizer.ggml.padding_token_id"]?.integer, tokens.indices.contains(padding) {
+      special = SpecialTokens(padding: tokens[padding])
+    }
   }
 
   /// The vocabulary in the files of a Hugging Face directory: `vocab.json` and `merges.txt`, or `tokenizer.json`.
@@ -74,6 +79,22 @@ extension BytePairVocabulary {
       try self.init(vocabulary: vocabulary, merges: merges, file: "\(directory)/tokenizer.json")
     } else {
       return nil
+    }
+    special = try SpecialTokens(directory: directory)
+    try addTokens(file: directory)
+  }
+
+  /// Special tokens may have the ids after those of the vocabulary.
+  private mutating func addTokens(file: String) throws(FileError) {
+    let new = special.tokens.filter { ($0.id ?? 0) >= tokens.count }.sorted { ($0.id ?? 0) < ($1.id ?? 0) }
+    for token in new {
+      guard token.id == tokens.count else {
+        throw FileError(
+          .malformed,
+          "added token '\(escaped(token.token.content))' has the id \(token.id ?? 0), expected \(tokens.count)",
+          file: file)
+      }
+      tokens.append(token.token.content)
     }
   }
 
