@@ -1,4 +1,4 @@
-package import Checkpoints
+import Checkpoints
 
 /// The image encoder of a model, of either kind.
 package enum ImageEncoder<O: Ops>: Sendable {

@@ -1,4 +1,4 @@
-package import Checkpoints
+import Checkpoints
 
 /// CLIP's ResNet: three convolutions before the first stage, mean pooling wherever it strides, attention at the end.
 ///

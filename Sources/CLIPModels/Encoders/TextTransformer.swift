@@ -1,4 +1,4 @@
-package import Checkpoints
+import Checkpoints
 
 /// A text encoder: CLIP's, in which a token sees those before it and end-of-text stands for the text, and SigLIP's, in
 /// which all tokens see each other and the last position stands for it.

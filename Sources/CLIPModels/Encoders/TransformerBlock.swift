@@ -1,4 +1,4 @@
-package import Checkpoints
+import Checkpoints
 
 /// One block of a transformer, of vision and text alike: norm, attention, norm, two linear layers.
 package struct TransformerBlock<O: Ops>: Sendable {

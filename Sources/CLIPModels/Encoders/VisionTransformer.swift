@@ -1,4 +1,4 @@
-package import Checkpoints
+import Checkpoints
 
 /// An image encoder that is given its pictures in patches: CLIP's, with a class token, SigLIP's, whose pooling is a
 /// learned query, and big_vision's that take the mean of all tokens.
