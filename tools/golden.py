@@ -7,6 +7,7 @@ import tiny_models  # noqa: F401  makes a torchvision without its operators usab
 import torch
 
 from open_clip.transformer import text_global_pool  # noqa: E402
+from transformers.image_utils import load_image  # noqa: E402
 
 DTYPES = {np.dtype("u1"): "U8", np.dtype("<i4"): "I32", np.dtype("<f4"): "F32", np.dtype("<f8"): "F64"}
 
@@ -168,12 +169,13 @@ class OpenCLIPPreprocessing:
 
 
 class HuggingFacePreprocessing:
-    """A transformers image processor that uses Pillow."""
+    """A transformers image processor that uses Pillow, fed by transformers' own loader: it turns and converts pictures."""
 
     def __init__(self, processor):
         self.processor = processor
 
     def __call__(self, image):
+        image = load_image(image)
         levels = self.processor(image, do_rescale=False, do_normalize=False, return_tensors="np").pixel_values[0]
         values = self.processor(image, return_tensors="np").pixel_values[0]
         return np.ascontiguousarray(levels.transpose(1, 2, 0)).astype(np.uint8), values.astype(np.float32)
