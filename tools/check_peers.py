@@ -16,6 +16,7 @@ import tempfile
 import gguf
 import numpy as np
 
+import check_embeddings
 import check_report
 import dialects
 import readers
@@ -242,7 +243,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         checks = Checks(options.clipkit, options.peers, pathlib.Path(folder))
-        plan = [*planned(checks), *check_report.planned(checks)]
+        plan = [*planned(checks), *check_embeddings.planned(checks), *check_report.planned(checks)]
         if options.peers:
             import check_clip_cpp
             import check_golden

@@ -107,3 +107,43 @@ struct ReadingOrder {
     }
   }
 }
+
+/// Calls `use` with the result of `prepare` for each index in `0..<count`, in order, on this thread; meanwhile another
+/// one prepares the next.
+///
+/// The first error ends it, once what is being prepared is done.
+public func forEachPrepared<Value: Sendable>(
+  _ count: Int, prepare: @escaping @Sendable (Int) throws(FileError) -> Value,
+  use: (Value) throws(FileError) -> Void
+) throws(FileError) {
+  guard count > 0 else { return }
+  var next = Prepared { () throws(FileError) in try prepare(0) }
+  for index in 1...count {
+    let value = try next.wait().get()
+    if index < count { next = Prepared { () throws(FileError) in try prepare(index) } }
+    do throws(FileError) {
+      try use(value)
+    } catch {
+      _ = next.wait()
+      throw error
+    }
+  }
+}
+
+/// A value that another thread computes.
+private final class Prepared<Value: Sendable>: Sendable {
+  private let result = Mutex<Result<Value, FileError>?>(nil)
+  private let group = DispatchGroup()
+
+  init(_ compute: @escaping @Sendable () throws(FileError) -> Value) {
+    DispatchQueue.global().async(group: group) { [self] in
+      let found = Result(catching: compute)
+      result.withLock { $0 = found }
+    }
+  }
+
+  func wait() -> Result<Value, FileError> {
+    group.wait()
+    return result.withLock { $0 } ?? .failure(FileError(.io, "a thread ended without a result"))
+  }
+}

@@ -9,7 +9,7 @@ let toolVersion = "0.1.0"
 struct ClipKit: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "clipkit",
-    abstract: "Convert, compare and check CLIP checkpoints.",
+    abstract: "Convert, compare and check CLIP checkpoints, and embed with them.",
     discussion: """
       Reads safetensors, PyTorch (zip, TorchScript, legacy), GGUF and npz, in the names of OpenAI, open_clip, \
       Hugging Face, clip.cpp and big_vision; a file is recognised by its content. Nothing is executed from a file.
@@ -19,7 +19,7 @@ struct ClipKit: ParsableCommand {
       """,
     version: toolVersion,
     subcommands: [
-      Inspect.self, Convert.self, Diff.self, Hash.self, Reference.self, Verify.self, Tokenize.self,
+      Inspect.self, Convert.self, Embed.self, Reference.self, Verify.self, Diff.self, Hash.self, Tokenize.self,
     ])
 
   static func main() {

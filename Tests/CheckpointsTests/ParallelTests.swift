@@ -33,6 +33,41 @@ import Testing
     #expect(error?.message == "item 7")
     #expect(begun.withLock { $0 } < 1000)
   }
+
+  @Test func whatIsPreparedIsUsedInOrder() throws {
+    for count in [0, 1, 2, 100] {
+      let prepared = Mutex(0)
+      var used: [Int] = []
+      try forEachPrepared(
+        count,
+        prepare: { index in
+          prepared.withLock { $0 += 1 }
+          return index
+        },
+        use: { (index) throws(FileError) in
+          // At most the next one is under way.
+          #expect(prepared.withLock { $0 } <= index + 2)
+          used.append(index)
+        })
+      #expect(used == Array(0..<count) && prepared.withLock { $0 } == count)
+    }
+  }
+
+  @Test func anErrorInUseWaitsForWhatIsBeingPrepared() {
+    let done = Mutex<[Int]>([])
+    let error = #expect(throws: FileError.self) {
+      try forEachPrepared(
+        10,
+        prepare: { index in
+          for _ in 0..<index * 200 { _ = try? SHA256.hash(of: Bytes([1, 2, 3])) }
+          done.withLock { $0.append(index) }
+          return index
+        },
+        use: { (index) throws(FileError) in if index == 3 { throw FileError(.io, "item 3") } })
+    }
+    #expect(error?.message == "item 3")
+    #expect(done.withLock { $0 } == [0, 1, 2, 3, 4])
+  }
 }
 
 /// Slices of matrices that must be loaded whole to be read, in turn: each matrix is loaded once, and gone before the

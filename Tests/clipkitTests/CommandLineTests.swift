@@ -4,6 +4,7 @@ import Testing
 
 @Test(arguments: [
   ("inspect", "USAGE: clipkit inspect", "--statistics"), ("convert", "USAGE: clipkit convert", "--dialect"),
+  ("embed", "USAGE: clipkit embed", "--prompts"),
   ("diff", "USAGE: clipkit diff", "--tolerance"), ("hash", "USAGE: clipkit hash", "--check"),
 ])
 func helpDescribesEachVerb(_ verb: String, usage: String, option: String) throws {

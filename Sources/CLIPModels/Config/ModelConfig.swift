@@ -1,3 +1,5 @@
+public import Checkpoints
+
 /// Which kind of two-tower model it is.
 public enum ModelFamily: String, Sendable, CaseIterable {
   /// Softmax over cosines; class token and causal text, or a ModifiedResNet with attention pooling.
@@ -101,6 +103,13 @@ public struct ModelConfig: Sendable, Equatable {
   public var hasText: Bool { facts[.textWidth] != nil }
   /// Whether the image encoder is a ModifiedResNet.
   public var isResNet: Bool { facts[.visionStages] != nil }
+
+  /// The facts as a JSON object, under the names of reports.
+  public var json: JSONValue {
+    var object = JSONObject()
+    for field in ConfigField.allCases { object[field.rawValue] = facts[field]?.json }
+    return .object(object)
+  }
 
   /// Adds the facts that are not known yet. Facts about a tower that is not there are left out.
   /// - Returns: the fields for which `new` says something else than is known already.

@@ -75,6 +75,7 @@ enum ImageSignature {
   private static let extensions: Set<String> = [
     "jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif", "jp2", "jxl",
   ]
+  private static let others = ["GIF", "TIFF", "BigTIFF", "JPEG XL", "JPEG 2000", "AVIF", "HEIC"]
 
   /// Whether the file's name says that it is a picture.
   static func isName(_ name: String) -> Bool {
@@ -82,16 +83,10 @@ enum ImageSignature {
     return extensions.contains(name[name.index(after: dot)...].lowercased())
   }
 
-  /// Whether the file's content begins as a picture's does.
+  /// Whether the file's content begins as a picture's does, and as nothing else is likely to.
   static func begins(_ path: String) -> Bool {
-    guard let head = try? InputFile(path).head(12) else { return false }
-    func has(_ bytes: [UInt8], at offset: Int = 0) -> Bool { head.dropFirst(offset).starts(with: bytes) }
-    let text = { (text: String) in Array(text.utf8) }
-    return has([0xFF, 0xD8, 0xFF]) || has([0x89] + text("PNG")) || has(text("GIF8")) || has(text("II*\0"))
-      || has(text("MM\0*")) || has(text("RIFF")) && has(text("WEBP"), at: 8) || has(text("JXL "), at: 4)
-      || has(text("jP  "), at: 4) || has(text("ftyp"), at: 4) && Self.brands.contains { has(text($0), at: 8) }
+    guard let head = try? InputFile(path).head(16), let format = ImageFormat(head: head) else { return false }
+    if case .other(let name) = format { return others.contains(name) }
+    return true
   }
-
-  /// Brands of AVIF and HEIF.
-  private static let brands = ["avif", "avis", "heic", "heix", "heim", "heis", "hevc", "mif1", "msf1"]
 }

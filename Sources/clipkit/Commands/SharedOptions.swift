@@ -58,6 +58,7 @@ extension TowerSelection: ExpressibleByArgument {}
 extension DirectoryLayout: ExpressibleByArgument {}
 extension TokenizerDialect: ExpressibleByArgument {}
 extension Tolerances.Profile: ExpressibleByArgument {}
+extension Shard: ExpressibleByArgument {}
 
 /// A path to read; a pipe cannot be read in any order, which every format needs.
 func inputPath(_ path: String) throws(FileError) -> String {

@@ -16,14 +16,23 @@ final class ProgressBar: Sendable {
     var hasDrawn = false
   }
 
+  /// What is counted.
+  enum Unit {
+    case bytes
+    /// Things, by their name in the singular.
+    case items(String)
+  }
+
   private let what: String
+  private let unit: Unit
   private let isQuiet: Bool
   private let isTerminal: Bool
   private let start: Double
   private let state: Mutex<State>
 
-  init(_ what: String, isQuiet: Bool) {
+  init(_ what: String, unit: Unit = .bytes, isQuiet: Bool) {
     self.what = what
+    self.unit = unit
     self.isQuiet = isQuiet
     isTerminal = Output.isTerminal(2)
     start = Self.now()
@@ -56,11 +65,21 @@ final class ProgressBar: Sendable {
     let rate = Double(done) / max(elapsed, 1e-3)
     let left = rate > 0 ? Double(total - done) / rate : 0
     let percent = total > 0 ? done * 100 / total : 100
-    let counts =
-      "\(what) \(percent)%  \(byteText(done)) of \(byteText(total))  \(byteText(Int(rate)))/s  \(Int(left.rounded(.up))) s left"
+    let amounts =
+      switch unit {
+      case .bytes: "\(byteText(done)) of \(byteText(total))  \(byteText(Int(rate)))/s"
+      case .items(let noun): "\(grouped(done)) of \(counted(total, noun))  \(decimal(rate, rate < 10 ? 1 : 0))/s"
+      }
+    let counts = "\(what) \(percent)%  \(amounts)  \(Int(left.rounded(.up))) s left"
     guard isTerminal else { return counts }
     let filled = percent / 5
     return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled) + "] " + counts
+  }
+
+  /// Removes the bar from the terminal, says something, and lets the bar come back.
+  func interrupt(with text: String) {
+    finish()
+    Output.writeError(text)
   }
 
   /// Removes the bar from the terminal.

@@ -6,14 +6,15 @@ import Checkpoints
   import Darwin
 #endif
 
-/// Texts from standard input.
+/// What is piped in.
 enum StandardInput {
-  private static let name = "standard input"
+  /// How errors name it.
+  static let name = "standard input"
 
   /// The lines, without their ends, or the strings of a JSON array when the input begins with `[` and ends with `]`.
   /// - Throws: `malformed` for more than `Limits.json` bytes, a line that is not UTF-8, or an array of other things.
   static func texts() throws(FileError) -> [String] {
-    let bytes = try contents()
+    let bytes = try read(atMost: Limits.json)
     let isText = { (byte: UInt8) in ![0x20, 0x09, 0x0A, 0x0D].contains(byte) }
     if bytes.first(where: isText) == UInt8(ascii: "["), bytes.last(where: isText) == UInt8(ascii: "]") {
       return try array(bytes)
@@ -45,17 +46,23 @@ enum StandardInput {
     }
   }
 
-  private static func contents() throws(FileError) -> [UInt8] {
+  /// Everything up to its end.
+  /// - Throws: `usage` for a terminal, where nobody would know what is waited for; `malformed` when there are more than
+  ///   `limit` bytes.
+  static func read(atMost limit: Int) throws(FileError) -> [UInt8] {
+    guard isatty(0) == 0 else {
+      throw FileError(.usage, "is a terminal", file: name, hint: "Pipe a list into it")
+    }
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while case let count = read(0, &buffer, buffer.count), count != 0 {
+    while case let count = Glibc.read(0, &buffer, buffer.count), count != 0 {
       guard count > 0 else {
         if errno == EINTR { continue }
         throw FileError(.io, "cannot read: \(String(cString: strerror(errno)))", file: name)
       }
       bytes += buffer[..<count]
-      guard bytes.count <= Limits.json else {
-        throw FileError(.malformed, "more than \(Limits.json) bytes", file: name)
+      guard bytes.count <= limit else {
+        throw FileError(.malformed, "more than \(limit) bytes", file: name)
       }
     }
     return bytes

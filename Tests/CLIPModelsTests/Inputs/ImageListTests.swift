@@ -34,7 +34,7 @@ import Testing
 
   @Test func contentTellsWhatTheNameDoesNot() throws {
     try write("jpeg", content: [0xFF, 0xD8, 0xFF, 0xE0])
-    try write("png.dat", content: [0x89] + Array("PNG\r\n".utf8))
+    try write("png.dat", content: [0x89] + Array("PNG\r\n\u{1A}\n".utf8))
     try write("webp", content: Array("RIFF\0\0\0\0WEBP".utf8))
     try write("avif", content: Array("\0\0\0\u{1C}ftypavif".utf8))
     try write("gif", content: Array("GIF89a".utf8))
