@@ -73,7 +73,7 @@ def main():
         print(f"{'µs, fastest (median)':22}{'clipkit':>18}{'Pillow: pixels':>20}{'open_clip':>20}{'decoding alone':>20}")
         for path in paths:
             data = path.read_bytes()
-            line = subprocess.run([bench, checkpoint, str(runs), path], capture_output=True, check=True, text=True).stdout
+            line = subprocess.run([bench, "images", checkpoint, str(runs), path], capture_output=True, check=True, text=True).stdout
             own = tuple(map(float, line.split()[1:]))
             columns = [own, fastest(runs, lambda: resized(data)),
                        fastest(runs, lambda: image_pipelines.composed(decoded(data), PIPELINE)),

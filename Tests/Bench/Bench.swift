@@ -7,18 +7,22 @@ import Checkpoints
   import Darwin
 #endif
 
-// `tools/bench images` builds and runs this; it exists in the package only when CLIPKIT_BENCH is set.
+// What tools/bench measures that no verb runs alone; it exists in the package only when CLIPKIT_BENCH is set.
 
-/// Prints the fastest and the median of RUNS times that a model's preprocessor takes for each picture, in
-/// microseconds: MODEL RUNS PICTURE …
 @main
 struct Bench {
   static func main() throws {
     let arguments = Array(CommandLine.arguments.dropFirst())
-    guard arguments.count > 2, let runs = Int(arguments[1]), let model = try CLIPModel.open(arguments[0]) else {
-      print("usage: Bench MODEL RUNS PICTURE …")
-      exit(64)
-    }
+    if arguments.first == "images", arguments.count > 3 { return try images(Array(arguments.dropFirst())) }
+    if arguments.first == "encode", arguments.count == 5 { return try EncoderBench(arguments).answer() }
+    print("usage: Bench images MODEL RUNS PICTURE … | Bench encode MODEL PICTURE PROMPTS THREADS")
+    exit(64)
+  }
+
+  /// Prints the fastest and the median of RUNS times that a model's preprocessor takes for each picture, in
+  /// microseconds.
+  private static func images(_ arguments: [String]) throws {
+    guard let runs = Int(arguments[1]), let model = try CLIPModel.open(arguments[0]) else { exit(64) }
     let preprocessor = try Preprocessor(model)
     for path in arguments.dropFirst(2) {
       let file = Bytes(try Bytes(InputFile(path)).load())
@@ -33,7 +37,8 @@ struct Bench {
     }
   }
 
-  private static func nanoseconds() -> Int {
+  /// The clock, from some moment on.
+  static func nanoseconds() -> Int {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return time.tv_sec * 1_000_000_000 + time.tv_nsec
