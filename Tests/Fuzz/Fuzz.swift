@@ -78,8 +78,7 @@ struct Fuzz {
   private static func roundTrip(
     of checkpoint: Checkpoint, in format: any CheckpointFormat.Type
   ) throws(FileError) {
-    // An archive of no tensors belongs to no format in particular.
-    guard checkpoint.byteCount <= 4 << 20, 1...10_000 ~= checkpoint.names.count else { return }
+    guard checkpoint.byteCount <= 4 << 20, checkpoint.names.count <= 10_000 else { return }
     for name in checkpoint.names {
       guard let tensor = checkpoint[name] else { fatalError("no tensor of a listed name") }
       let (bytes, size) = (try tensor.bytes.load(), try tensor.dtype.byteCount(shape: tensor.shape))

@@ -137,25 +137,25 @@ struct ZipDirectory {
     let order = entries.indices.sorted { entries[$0].entry.headerOffset < entries[$1].entry.headerOffset }
     var end = 0
     var slack = 0
-    var previous = "the beginning of the file"
-    func check(_ start: Int, _ what: String) throws(FileError) {
+    var previous: Int?
+    // In words only for an error: an archive may have tens of thousands of entries.
+    func name(_ index: Int) -> String { "entry '\(escaped(entries[index].entry.name))'" }
+    func check(_ start: Int, _ index: Int?) throws(FileError) {
+      guard start < end || start - end > slack else { return }
+      let (before, what) = (previous.map(name) ?? "the beginning of the file", index.map(name) ?? "the directory")
       guard start >= end else {
-        throw FileError(.malformed, "\(what) begins inside \(previous), which ends at \(end)", offset: start)
+        throw FileError(.malformed, "\(what) begins inside \(before), which ends at \(end)", offset: start)
       }
-      guard start - end <= slack else {
-        throw FileError(
-          .malformed, "\(start - end) bytes between \(previous) and \(what), allowed \(slack)", offset: end)
-      }
+      throw FileError(.malformed, "\(start - end) bytes between \(before) and \(what), allowed \(slack)", offset: end)
     }
     for index in order {
       let (entry, hasDescriptor) = entries[index]
-      let name = "entry '\(escaped(entry.name))'"
-      try check(entry.headerOffset, name)
+      try check(entry.headerOffset, index)
       end = entry.dataEnd
       // A signature (which may be left out), the checksum and two sizes of 4 or 8 bytes.
       slack = hasDescriptor ? 24 : 0
-      previous = name
+      previous = index
     }
-    try check(offset, "the directory")
+    try check(offset, nil)
   }
 }
