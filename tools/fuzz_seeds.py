@@ -198,6 +198,21 @@ def vocabularies():
             yield json.dumps({"version": "1.0", "model": model}, ensure_ascii=False).encode()
 
 
+def sentencepieces():
+    """Small vocabularies, each behind a text and its length."""
+    folder = FIXTURES / "tokenizer/sentencepiece"
+    texts = ["a photo of the small letter", "[MASK] ＡＢ é 日本 \U0001f600", " \u2581\u2581 </s> <unk>\n\n", "e\u0301½ﬁ"]
+    for path in sorted([*folder.glob("*/spiece.model"), *folder.glob("*/tokenizer.json")]):
+        for text in map(str.encode, texts):
+            yield bytes([len(text)]) + text + path.read_bytes()
+            if path.suffix == ".json":
+                model = json.loads(path.read_text())
+                vocab = model["model"]["vocab"]
+                model["model"]["vocab"] = vocab[:40] if isinstance(vocab, list) else dict(list(vocab.items())[:300])
+                model["model"].pop("merges", None)
+                yield bytes([len(text)]) + text + json.dumps(model, ensure_ascii=False).encode()
+
+
 SEEDS = {
     "safetensors": lambda: [safetensors.numpy.save(ARRAYS), safetensors.numpy.save({"a": ARRAYS["a"]}, {"k": "v"}),
                             *fixtures(".safetensors")],
@@ -209,6 +224,7 @@ SEEDS = {
     "gguf": lambda: [*small_gguf(), *fixtures(".gguf")],
     "text": lambda: [text.encode() for text in make_tokenizer_strings.strings(3, 600)],
     "vocabulary": vocabularies,
+    "sentencepiece": sentencepieces,
 }
 
 

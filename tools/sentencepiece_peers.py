@@ -1,7 +1,6 @@
 """Texts, and the ids that transformers and open_clip make of them with a SentencePiece tokenizer of each kind."""
 import pathlib
 import random
-import re
 import unicodedata
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "Fixtures/tokenizer/sentencepiece"
@@ -57,24 +56,27 @@ def texts(seed, count):
     return result
 
 
-def expected(folder, inputs, kinds=KINDS):
-    """Rows of a text and its ids by each kind, padding left out: [text, [ids], …]. Left padding is marked by a null."""
+def encoded(folder, inputs, kind):
+    """What transformers makes of texts: padded ids, and a mask that tells the padding."""
     from transformers import AutoTokenizer
 
+    tokenizer = AutoTokenizer.from_pretrained(folder / kind)
+    texts = [cleaned(text, kind) for text in inputs]
+    batch = tokenizer(texts, max_length=CONTEXT, padding="max_length", truncation=True)
+    return batch["input_ids"], batch["attention_mask"]
+
+
+def expected(folder, inputs):
+    """Rows of a text and its ids by each kind, padding left out: [text, [ids], …]. Left padding is marked by a null."""
     columns = []
-    for kind in kinds:
-        tokenizer = AutoTokenizer.from_pretrained(folder / kind)
-        batch = tokenizer([cleaned(text, kind) for text in inputs], max_length=CONTEXT, padding="max_length", truncation=True)
-        columns.append([
-            [i for i, m in zip(ids, mask) if m] + ([None] if mask[0] == 0 else [])
-            for ids, mask in zip(batch["input_ids"], batch["attention_mask"])])
+    for kind in KINDS:
+        rows = zip(*encoded(folder, inputs, kind))
+        columns.append([[i for i, m in zip(ids, mask) if m] + ([None] if mask[0] == 0 else []) for ids, mask in rows])
     return [[text, *row] for text, row in zip(inputs, zip(*columns))]
 
 
 def cleaned(text, kind):
     if KINDS[kind] is None:
         return text
-    import sys
-    sys.path.insert(0, str(pathlib.Path(__file__).parent))
     from open_clip.tokenizer import get_clean_fn
     return get_clean_fn(KINDS[kind])(text)

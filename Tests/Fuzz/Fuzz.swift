@@ -38,6 +38,7 @@ struct Fuzz {
       case "model": return try FuzzModel(input, directory: directory)?.run() ?? ()
       case "image": return try FuzzPicture(input).run()
       case "text": return try FuzzTokenizer(directory: directory).encode(input)
+      case "sentencepiece": return try FuzzTokenizer(directory: directory).readSentencePiece(input)
       case "vocabulary": return try FuzzTokenizer(directory: directory).read(input)
       default: break
       }

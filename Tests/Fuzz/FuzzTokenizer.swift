@@ -7,7 +7,7 @@ import Checkpoints
   import Darwin
 #endif
 
-/// `text`: UTF-8 or not, tokenized in every dialect. `vocabulary`: a `tokenizer.json`, or a `vocab.json`, a zero byte and
+/// `text`: UTF-8 or not, tokenized in every dialect. `sentencepiece`: a text and what makes ids of it. `vocabulary`: a `tokenizer.json`, or a `vocab.json`, a zero byte and
 /// a `merges.txt`.
 struct FuzzTokenizer {
   let directory: String
@@ -37,6 +37,33 @@ struct FuzzTokenizer {
     for dialect in Self.dialects {
       guard let tokenizer = try Tokenizer(vocabularyIn: directory, dialect: dialect, contextLength: 16) else { return }
       try check(tokenizer, "a photo of <|endoftext|> cats 12 é!", vocabulary: .max, length: 16)
+    }
+  }
+
+  /// The length of a text, the text, and a `spiece.model` or `tokenizer.json`.
+  func readSentencePiece(_ input: [UInt8]) throws(FileError) {
+    guard let length = input.first, input.count > Int(length) + 1 else { return }
+    let text = String(decoding: input[1...Int(length)], as: UTF8.self)
+    let file = Array(input[(Int(length) + 1)...])
+    let isJSON = file.first == UInt8(ascii: "{")
+    for name in ["spiece.model", "tokenizer.json"] { unlink("\(directory)/\(name)") }
+    let configs = isJSON ? ["TokenizersBackend", "T5Tokenizer", "Siglip2Tokenizer"] : ["SiglipTokenizer"]
+    for name in configs {
+      let tokens = #""pad_token":"</s>","eos_token":"</s>","unk_token":"<unk>","extra_ids":0"#
+      let config = #"{"tokenizer_class":"\#(name)",\#(tokens)}"#
+      let contents = [isJSON ? "tokenizer.json" : "spiece.model": file, "tokenizer_config.json": Array(config.utf8)]
+      for (name, bytes) in contents {
+        let output = try FileWriter("\(directory)/\(name)", policy: FileWriter.Policy(force: true))
+        try output.write(bytes)
+        try output.commit()
+      }
+      guard let tokenizer = try Tokenizer(vocabularyIn: directory, dialect: .sentencePiece, contextLength: 64) else {
+        fatalError("no vocabulary in files that are there")
+      }
+      let sequence = try tokenizer.encode(text)
+      precondition(sequence.ids.count == 64 && sequence.realIDs.count == sequence.count)
+      let explanation = try tokenizer.explain(text)
+      precondition(explanation.sequence == sequence)
     }
   }
 

@@ -34,9 +34,15 @@ public struct Tokenizer: Sendable {
 
   /// The vocabulary of a directory; nil when there is none.
   package init?(vocabularyIn directory: String, dialect: TokenizerDialect, contextLength: Int) throws(FileError) {
+    self.dialect = dialect
+    guard dialect != .sentencePiece else {
+      let isOpenCLIP = FileIdentity(path: "\(directory)/open_clip_config.json") != nil
+      guard let files = try SentencePieceFiles(directory: directory, isOpenCLIP: isOpenCLIP) else { return nil }
+      tokenizer = try SentencePieceTokenizer(files, contextLength: contextLength, vocabularySize: Limits.pieces)
+      return
+    }
     guard let vocabulary = try BytePairVocabulary(directory: directory) else { return nil }
     tokenizer = try BytePairTokenizer(vocabulary, dialect: dialect, contextLength: contextLength)
-    self.dialect = dialect
   }
 
   /// The ids of a text, as many as the model's context is long.

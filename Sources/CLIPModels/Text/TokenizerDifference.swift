@@ -10,7 +10,7 @@ public struct TokenizerDifference: Sendable, Equatable {
   /// Nil when the ids of start, text and end are the same; padding is not compared.
   public init?(_ text: String, _ first: Tokenizer, _ second: Tokenizer) throws(FileError) {
     explanations = [try first.explain(text), try second.explain(text)]
-    let ids = explanations.map { $0.sequence.ids.prefix($0.sequence.count) }
+    let ids = explanations.map(\.sequence.realIDs)
     guard ids[0] != ids[1] else { return nil }
     let dialects = [first.dialect.rawValue, second.dialect.rawValue]
     reason =

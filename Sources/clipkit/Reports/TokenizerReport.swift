@@ -8,7 +8,7 @@ struct TokenizerReport {
 
   /// The ids of start, text and end.
   func line(_ sequence: TokenSequence) -> String {
-    sequence.ids.prefix(sequence.count).map { "\($0)" }.joined(separator: " ") + "\n"
+    sequence.realIDs.map { "\($0)" }.joined(separator: " ") + "\n"
   }
 
   /// The steps, pieces and ids of a text.
@@ -66,7 +66,7 @@ struct TokenizerDifferenceReport {
   }
 
   private func ids(_ explanation: TokenizerExplanation) -> ArraySlice<Int32> {
-    explanation.sequence.ids.prefix(explanation.sequence.count)
+    explanation.sequence.realIDs
   }
 
   var text: String {

@@ -54,7 +54,8 @@ struct SentencePieceTokenizer: TextTokenizer {
     for id in ids { try check(id) }
     let padding = [Int32](repeating: recipe.paddingID, count: contextLength - ids.count)
     return TokenSequence(
-      ids: recipe.padsLeft ? padding + ids : ids + padding, count: ids.count, isTruncated: tokens.count > room)
+      ids: recipe.padsLeft ? padding + ids : ids + padding, count: ids.count,
+      start: recipe.padsLeft ? padding.count : 0, isTruncated: tokens.count > room)
   }
 
   private func check(_ id: Int32) throws(FileError) {
