@@ -90,6 +90,8 @@ import Testing
 
   @Test func wrongRequestsAreRefused() throws {
     #expect(try place.run("verify", candidate).exitCode == 64)
+    let one = try place.run("verify", candidate, "--reference", reference, "--report", "r", "-o", "r", "--force")
+    #expect(one.exitCode == 64)
     #expect(try place.run("verify", candidate, "--reference", reference, "--result", "x").exitCode == 64)
     #expect(try place.run("verify", candidate, "--reference", reference, "--tolerance", "logits").exitCode == 64)
     let stage = try place.run("verify", candidate, "--reference", reference, "--tolerance", "blocks=1")

@@ -62,6 +62,7 @@ struct Verify: ParsableCommand {
       throw ValidationError("Give a candidate and --reference, or --result alone.")
     }
     guard result == nil || inputs.isEmpty else { throw ValidationError("A saved result takes no inputs.") }
+    guard report == nil || report != output else { throw ValidationError("--report and -o name one file.") }
     guard (threads ?? 1) > 0 else { throw ValidationError("--threads is at least 1.") }
   }
 

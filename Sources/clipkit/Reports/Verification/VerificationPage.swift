@@ -179,7 +179,7 @@ private let pageStyle = """
   .key{border-left:12px solid;padding-left:6px;margin-left:12px}\
   table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
   th,td{text-align:left;padding:4px 16px 4px 0;border-bottom:1px solid var(--rule);vertical-align:top}\
-  td,thead th{white-space:nowrap}th{font-weight:600}td bdi{white-space:normal;overflow-wrap:anywhere}\
+  td,th{white-space:nowrap}th{font-weight:600}td bdi{white-space:normal;overflow-wrap:anywhere}\
   .small{font-size:13px}.small td,.small th{padding-right:12px}\
   .cards{display:flex;flex-wrap:wrap;gap:16px}figure{margin:0;width:136px}\
   img{width:136px;height:136px;image-rendering:pixelated;display:block}\
