@@ -43,7 +43,7 @@ struct FuzzTokenizer {
   /// The length of a text, the text, and a `spiece.model` or `tokenizer.json`.
   func readSentencePiece(_ input: [UInt8]) throws(FileError) {
     guard let length = input.first, input.count > Int(length) + 1 else { return }
-    let text = String(decoding: input[1...Int(length)], as: UTF8.self)
+    let text = String(decoding: input[1..<(Int(length) + 1)], as: UTF8.self)
     let file = Array(input[(Int(length) + 1)...])
     let isJSON = file.first == UInt8(ascii: "{")
     for name in ["spiece.model", "tokenizer.json"] { unlink("\(directory)/\(name)") }
