@@ -63,8 +63,9 @@ public struct RankingAgreement: Sendable, Equatable {
   }
 }
 
-/// Spearman's rank correlation; nil when one list has a single value only, which has no order.
+/// Spearman's rank correlation; nil when one list has a single value only, or NaN, which have no order.
 func spearman(_ first: [Double], _ second: [Double]) -> Double? {
+  guard !first.contains(where: \.isNaN), !second.contains(where: \.isNaN) else { return nil }
   let (x, y) = (averageRanks(first), averageRanks(second))
   let mean = Double(x.count + 1) / 2
   var (xy, xx, yy) = (0.0, 0.0, 0.0)

@@ -98,6 +98,11 @@ final class MutatedModel {
     #expect(first?.stage.name == (encoder == "text" ? "text.blocks.0" : "image.blocks.0"))
   }
 
+  /// NaN has no rank, and is within no limit.
+  @Test func notANumber() throws {
+    #expect(try departure { try $0.scale("logit_scale", by: .nan) }?.stage.name == "logits")
+  }
+
   @Test(arguments: [("visual_projection.weight", "image_embeds"), ("text_projection.weight", "text_embeds")])
   func aTransposedProjection(_ name: String, _ stage: String) throws {
     #expect(try departure { try $0.transpose(name) }?.stage.name == stage)
