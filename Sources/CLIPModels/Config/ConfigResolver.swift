@@ -59,8 +59,9 @@ struct ConfigResolver {
   ) throws(FileError) {
     if let file = options.file {
       try addFile(file, isRequired: true)
-      let path = "\(CLIPModels.directory(of: file))/preprocessor_config.json"
-      if FileIdentity(path: path) != nil { try addFile(path, isRequired: false) }
+      // The given config's own, or else the model's.
+      let paths = [CLIPModels.directory(of: file), directory].map { "\($0)/preprocessor_config.json" }
+      if let path = paths.first(where: { FileIdentity(path: $0) != nil }) { try addFile(path, isRequired: false) }
     }
     add(MetadataConfig.facts(checkpoint.metadata), from: .metadata)
     if options.file == nil {

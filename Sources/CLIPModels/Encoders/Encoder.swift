@@ -46,8 +46,23 @@ public final class Encoder: Sendable {
         throw FileError(.mismatch, "neither an image nor a text encoder")
       }
       self.embedDim = embedDim
+      if hasImage, !config.isResNet { try Self.checkWidth(model, "visual.proj", .visionWidth, embedDim) }
+      if hasText { try Self.checkWidth(model, "text_projection", .textWidth, embedDim) }
     } catch {
       throw error.located(file: file)
+    }
+  }
+
+  /// Throws for an encoder without a projection whose tokens are not as long as an embedding.
+  private static func checkWidth(
+    _ model: CLIPModel, _ projection: String, _ field: ConfigField, _ embedDim: Int
+  ) throws(FileError) {
+    let isProjected = model.tensors[projection] != nil || model.tensors["\(projection).weight"] != nil
+    let width = try model.config.encoderInteger(field)
+    guard isProjected || width == embedDim else {
+      throw FileError(
+        .mismatch, "not in the checkpoint, and tokens of \(width) numbers are no embeddings of \(embedDim)",
+        tensor: projection)
     }
   }
 

@@ -14,6 +14,8 @@ package struct ModifiedResNet<O: Ops>: Sendable {
   private let heads: Int
 
   init(_ loader: WeightLoader<O>, _ config: ModelConfig) throws(FileError) {
+    // Without it no shape was checked: `CanonicalTensors`.
+    _ = try config.encoderInteger(.embedDim)
     heads = try config.encoderInteger(.visionHeads)
     let width = try config.encoderInteger(.visionWidth)
     guard (width * 32) % heads == 0 else {

@@ -13,6 +13,8 @@ package struct TextTransformer<O: Ops>: Sendable {
     guard !loader.has("cls_emb") else {
       throw FileError(.unsupported, "a text encoder with a class token, as CoCa's, is not computed", tensor: "cls_emb")
     }
+    // Without these no shape was checked: `CanonicalTensors`.
+    for field in [ConfigField.textMLPWidth, .textVocabSize] { _ = try config.encoderInteger(field) }
     let shape = TransformerBlock<O>.Shape(
       width: try config.encoderInteger(.textWidth), heads: try config.encoderInteger(.textHeads),
       isCausal: config.hasCausalText, activation: try config.encoderChoice(.textActivation),
@@ -22,6 +24,10 @@ package struct TextTransformer<O: Ops>: Sendable {
     transformer = try Transformer(loader, "transformer", layers: try config.encoderInteger(.textLayers), shape)
     norm = try loader.layerNorm("ln_final", epsilon: shape.epsilon)
     projection = try loader.projection("text_projection")
+    guard projection != nil || !config.hasVision else {
+      // Without it the embedding would not be in the space of the images'.
+      throw FileError(.mismatch, "not in the checkpoint", tensor: "text_projection")
+    }
   }
 
   /// The embeddings, not normalised: a row for each text, whose last token is the one that stands for it.

@@ -80,6 +80,8 @@ package struct Transformer<O: Ops>: Sendable {
     guard shape.width % shape.heads == 0 else {
       throw FileError(.mismatch, "\(shape.heads) heads do not divide a width of \(shape.width)")
     }
+    // As many as are checked: `CanonicalTensors`.
+    guard layers <= 10_000 else { throw FileError(.unsupported, "\(layers) blocks, allowed 10000") }
     var blocks: [TransformerBlock<O>] = []
     for index in 0..<layers {
       blocks.append(try TransformerBlock(loader, "\(name).resblocks.\(index)", shape, isLast: index == layers - 1))

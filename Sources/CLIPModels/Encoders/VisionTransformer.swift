@@ -17,6 +17,8 @@ package struct VisionTransformer<O: Ops>: Sendable {
   private let projection: Linear<O>?
 
   init(_ loader: WeightLoader<O>, _ config: ModelConfig) throws(FileError) {
+    // Without it no shape was checked: `CanonicalTensors`.
+    _ = try config.encoderInteger(.visionMLPWidth)
     let epsilon = try config.encoderNumber(.visionEpsilon)
     let shape = TransformerBlock<O>.Shape(
       width: try config.encoderInteger(.visionWidth), heads: try config.encoderInteger(.visionHeads), isCausal: false,
@@ -30,7 +32,12 @@ package struct VisionTransformer<O: Ops>: Sendable {
     classToken = try loader.optionalVector("visual.class_embedding")
     positions = try loader.vector("visual.positional_embedding")
     let side = try config.encoderInteger(.visionImageSize) / patchSize
-    addsPositionsFirst = try loader.tensor("visual.positional_embedding").tensor.shape.first == side * side
+    let count = try loader.tensor("visual.positional_embedding", dimensions: 2).tensor.shape[0]
+    addsPositionsFirst = count == side * side
+    guard addsPositionsFirst || (count == side * side + 1 && classToken != nil) else {
+      throw FileError(
+        .mismatch, "\(count) positions for \(side * side) patches", tensor: "visual.positional_embedding")
+    }
     normBefore =
       loader.has("visual.ln_pre.weight") ? try loader.layerNorm("visual.ln_pre", epsilon: epsilon) : nil
     transformer = try Transformer(

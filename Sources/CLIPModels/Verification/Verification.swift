@@ -55,7 +55,7 @@ public struct Verification: Sendable, Equatable {
 /// Compares what two models made of the same input.
 ///
 /// A stage of the reference that the candidate has not, or has in another shape, is a departure and not an error.
-/// - Throws: `mismatch` when the two were given different images or prompts.
+/// - Throws: `mismatch` when the two were given different images or prompts, `missing` when there is nothing to compare.
 public func verify(
   _ candidate: Golden, against reference: Golden, towers: TowerSelection = .both
 ) throws(FileError) -> Verification {
@@ -66,6 +66,9 @@ public func verify(
   for stage in reference.stages where towers.include(stage) {
     if stage.group == .hidden, hasNoBlocks(candidate, like: stage) { continue }
     result.stages.append(try compare(stage, candidate, reference))
+  }
+  guard !result.stages.isEmpty else {
+    throw FileError(.missing, "the reference has nothing of the encoders that are to be compared")
   }
   for (encoder, isIncluded) in [("image", towers != .text), ("text", towers != .image)] {
     let stem = Stage("\(encoder).stem")

@@ -18,7 +18,8 @@ struct Embed: ParsableCommand {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Images, directories of them, or - for a list of paths on standard input.", valueName: "path"),
+      "Images, directories of them, or - for a list of paths on standard input: all that follows up to the next option.",
+      valueName: "path"),
     completion: .file())
   var images: [String] = []
 

@@ -49,6 +49,14 @@ struct Reference: ParsableCommand {
       throw FileError(.unsupported, "no dialect names these tensors: not a CLIP that is known", file: self.model)
     }
     guard let given = try inputs.read() else { return }
+    let lacksImages = !inputs.images.isEmpty && (!model.config.hasVision || tower == .text)
+    guard !lacksImages, inputs.prompts == nil || (model.config.hasText && tower != .image) else {
+      throw FileError(
+        .usage, "\(lacksImages ? "images" : "prompts"), and no encoder for them is recorded", file: self.model)
+    }
+    guard output.hasSuffix(".safetensors") else {
+      throw FileError(.usage, "a golden file is written as .safetensors", file: output)
+    }
     let policy = FileWriter.Policy(force: force, sync: sync, inputs: checkpoint.files.map(\.identity) + given.files)
     try FileWriter.check(output, policy: policy)
     var options = GoldenRecorder.Options()
@@ -71,7 +79,8 @@ struct Reference: ParsableCommand {
 /// What models are given to be recorded.
 struct RecordingInputs: ParsableArguments {
   @Option(
-    parsing: .upToNextOption, help: ArgumentHelp("Images, or directories of them.", valueName: "path"),
+    parsing: .upToNextOption, help: ArgumentHelp(
+      "Images, or directories of them: all that follows up to the next option.", valueName: "path"),
     completion: .file())
   var images: [String] = []
 

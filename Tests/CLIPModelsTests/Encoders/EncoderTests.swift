@@ -138,3 +138,27 @@ struct ExpectedEncoding {
   #expect(error?.kind == .unsupported && error?.message.contains("vision_cfg.pool_type is avg") == true)
   _ = try Encoder(model, towers: .text)
 }
+
+/// A tower whose projection is lost is no encoder: its tokens are not in the space of embeddings.
+@Test(arguments: ["visual_projection.weight", "text_projection.weight"])
+func lostProjectionIsRefused(name: String) throws {
+  let source = try Checkpoint.open(fixture("checkpoints/hf-clip"))
+  var spoiled = Checkpoint()
+  for other in source.names where other != name { try spoiled.add(#require(source[other]), named: other) }
+  let directory = try TemporaryDirectory()
+  let writer = try FileWriter(directory.file("model.safetensors"))
+  try Safetensors.write(spoiled, to: writer)
+  try writer.commit()
+  let config = ConfigOptions(file: fixture("checkpoints/hf-clip/config.json"))
+  let model = try #require(try CLIPModel.open(directory.path, options: config))
+  #expect(throws: FileError.self) { try Encoder(model) }
+}
+
+/// A config that a user gives replaces the model's, not what lies beside the model about its pictures.
+@Test func givenConfigLeavesPreprocessing() throws {
+  let directory = try TemporaryDirectory()
+  try directory.write(fixtureBytes("checkpoints/hf-clip/config.json"), to: "config.json")
+  let options = ConfigOptions(file: directory.file("config.json"))
+  let model = try #require(try CLIPModel.open(fixture("checkpoints/hf-clip"), options: options))
+  #expect(model.config.origins[.imageMean] == .file("preprocessor_config.json"))
+}

@@ -60,6 +60,13 @@ final class MutatedModel {
     tensors[name] = try Tensor(dtype: .f32, shape: [], bytes: Bytes(little(value.bitPattern)))
   }
 
+  /// Makes the first number NaN.
+  func poison(_ name: String) throws {
+    let tensor = try #require(tensors[name])
+    let bytes = little(Float.nan.bitPattern) + (try tensor.bytes.load().dropFirst(4))
+    tensors[name] = try Tensor(dtype: .f32, shape: tensor.shape, bytes: Bytes(bytes))
+  }
+
   private func permute(_ name: String, _ source: (Int) -> Int) throws {
     let tensor = try #require(tensors[name])
     #expect(tensor.dtype == .f32)
@@ -100,7 +107,16 @@ final class MutatedModel {
 
   /// NaN has no rank, and is within no limit.
   @Test func notANumber() throws {
-    #expect(try departure { try $0.scale("logit_scale", by: .nan) }?.stage.name == "logits")
+    let name = "text_model.final_layer_norm.bias"
+    #expect(try departure { try $0.poison(name) }?.stage.name == "text.pooled")
+    let model = try MutatedModel()
+    try model.poison(name)
+    let poisoned = try model.open()
+    let inputs = try GoldenInputs(imagePaths: [], prompts: ["a cat", "a dog"])
+    let error = #expect(throws: FileError.self) {
+      try verify(.model(poisoned, name: "a"), against: .model(poisoned, name: "b"), inputs: inputs)
+    }
+    #expect(error?.tensor?.hasPrefix("text") == true)
   }
 
   @Test(arguments: [("visual_projection.weight", "image_embeds"), ("text_projection.weight", "text_embeds")])

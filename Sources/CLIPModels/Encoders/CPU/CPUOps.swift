@@ -60,6 +60,7 @@ struct CPUOps: Ops {
   }
 
   func layerNorm(_ x: Activations, weight: [Float], bias: [Float], epsilon: Float) -> Activations {
+    precondition(x.stride == x.columns, "layer norm of a part of wider rows")
     let result = make(columns: x.columns, starts: x.starts, grid: x.grid)
     CLIPModels.layerNorm(
       x.start, rows: x.rows, columns: x.columns, weight: weight, bias: bias, epsilon: Double(epsilon),
