@@ -79,7 +79,8 @@ struct Reference: ParsableCommand {
 /// What models are given to be recorded.
 struct RecordingInputs: ParsableArguments {
   @Option(
-    parsing: .upToNextOption, help: ArgumentHelp(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
       "Images, or directories of them: all that follows up to the next option.", valueName: "path"),
     completion: .file())
   var images: [String] = []
