@@ -170,13 +170,9 @@ public final class Encoder: Sendable {
   fileprivate static func rows(_ embeddings: Activations, normalize: Bool) -> [Float] {
     var values = embeddings.values()
     guard normalize else { return values }
-    let columns = embeddings.columns
-    for row in 0..<embeddings.rows {
-      let range = row * columns..<(row + 1) * columns
-      let squares = values[range].reduce(0.0) { $0 + Double($1) * Double($1) }
-      // As PyTorch's normalize: a row of zeros stays one.
-      let length = max(Float(squares.squareRoot()), 1e-12)
-      for index in range { values[index] /= length }
+    values.withUnsafeMutableBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return }
+      normalizeRows(start, rows: embeddings.rows, columns: embeddings.columns)
     }
     return values
   }
