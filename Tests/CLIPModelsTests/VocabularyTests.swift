@@ -60,10 +60,31 @@ import Testing
     try expectIDs(try model(["tokenizer.json": pairs]))
   }
 
-  @Test func aGGUFCarriesItsVocabulary() throws {
-    let path = directory.file("model.gguf")
+  @Test(arguments: ["gguf", "safetensors", "pt", "npz"]) func everyFormatCarriesAVocabularyOfItsOwn(_ ending: String)
+    throws
+  {
+    let path = directory.file("model.\(ending)")
     _ = try convert(fixture("checkpoints/hf-clip"), to: path)
     try expectIDs(try #require(try CLIPModel.open(path)))
+    // open_clip's directory has no files for a vocabulary.
+    let openCLIP = directory.file("open_clip")
+    var options = ConversionOptions()
+    options.layout = .openCLIP
+    _ = try convert(path, to: openCLIP, options: options)
+    let back = directory.file("back")
+    options.layout = .hf
+    _ = try convert(openCLIP, to: back, options: options)
+    try expectIDs(try #require(try CLIPModel.open(back)))
+  }
+
+  @Test func aListOfTokensThatHasOtherValuesIsRefused() throws {
+    let path = directory.file("model.safetensors")
+    _ = try convert(fixture("checkpoints/hf-clip"), to: path)
+    var checkpoint = try Checkpoint.open(path)
+    checkpoint.metadata["tokenizer.ggml.tokens"] = .string("[1]")
+    let model = try #require(try CLIPModel(checkpoint))
+    let error = #expect(throws: FileError.self) { _ = try Tokenizer(model) }
+    #expect(error?.message.contains("no list of texts") == true)
   }
 
   /// Padding may be a token that text has, and is then taken out of text; special tokens may be found after cleaning.

@@ -17,10 +17,8 @@ struct SelfDescription {
     metadata["clipkit.version"] = .string(options.toolVersion)
     let isGGUF = format == GGUF.self
     if isGGUF || !dialect.hasScalars { try addScalars(to: &metadata) }
-    if isGGUF {
-      addFileType(items, to: &metadata)
-      if config.hasText { try addTokenizer(to: &metadata) }
-    }
+    if isGGUF { addFileType(items, to: &metadata) }
+    if config.hasText { try addTokenizer(to: &metadata, isGGUF: isGGUF) }
     try addProvenance(to: &metadata)
     for key in model.checkpoint.metadata.keys where metadata[key] == nil && isCarried(key, isGGUF: isGGUF) {
       metadata[key] = model.checkpoint.metadata[key]
@@ -62,20 +60,18 @@ struct SelfDescription {
     }
   }
 
-  private func addTokenizer(to metadata: inout Metadata) throws(FileError) {
+  /// llama.cpp expects every vocabulary in a GGUF. Elsewhere one that a reader would not know by its size goes along;
+  /// Hugging Face has files for it, and SentencePiece's, of megabytes, stay files.
+  private func addTokenizer(to metadata: inout Metadata, isGGUF: Bool) throws(FileError) {
     if config.family == .siglip {
-      try model.sentencePieceFiles()?.add(to: &metadata)
+      if isGGUF { try model.sentencePieceFiles()?.add(to: &metadata) }
       return
     }
     // Only CLIP's own kind: byte pairs that end words, and texts that it begins and ends.
-    guard let vocabulary = try model.vocabulary(), vocabulary.tokens.contains("<|endoftext|>") else { return }
-    metadata["tokenizer.ggml.model"] = .string("clip")
-    metadata["tokenizer.ggml.tokens"] = .strings(vocabulary.tokens)
-    if !vocabulary.merges.isEmpty { metadata["tokenizer.ggml.merges"] = .strings(vocabulary.merges) }
-    let padding = vocabulary.special.padding.flatMap { vocabulary.tokens.firstIndex(of: $0) }
-    if let padding = padding.flatMap(UInt32.init(exactly:)) {
-      metadata["tokenizer.ggml.padding_token_id"] = .uint32(padding)
-    }
+    guard isGGUF || options.layout != .hf, let vocabulary = try model.vocabulary(),
+      vocabulary.tokens.contains("<|endoftext|>"), isGGUF || !vocabulary.isStandard
+    else { return }
+    vocabulary.add(to: &metadata)
   }
 
   private func addProvenance(to metadata: inout Metadata) throws(FileError) {
@@ -96,7 +92,11 @@ struct SelfDescription {
 extension CLIPModel {
   /// The vocabulary of the text encoder: in the file, beside it, or CLIP's own where the size says so.
   func vocabulary() throws(FileError) -> BytePairVocabulary? {
-    if let vocabulary = BytePairVocabulary(checkpoint.metadata) { return vocabulary }
+    do throws(FileError) {
+      if let vocabulary = try BytePairVocabulary(checkpoint.metadata) { return vocabulary }
+    } catch {
+      throw error.located(file: checkpoint.files.first?.path)
+    }
     if let file = checkpoint.files.first, let found = try BytePairVocabulary(directory: directory(of: file.path)),
       found.tokens.count == config.integer(.textVocabSize)
     {

@@ -55,13 +55,41 @@ struct BytePairVocabulary: Sendable, Equatable {
 }
 
 extension BytePairVocabulary {
-  /// The vocabulary in a GGUF file's metadata.
-  init?(_ metadata: Metadata) {
-    guard let tokens = metadata["tokenizer.ggml.tokens"]?.strings else { return nil }
-    self.init(tokens: tokens, merges: metadata["tokenizer.ggml.merges"]?.strings ?? [])
+  /// The vocabulary in a file's metadata.
+  init?(_ metadata: Metadata) throws(FileError) {
+    guard let tokens = try Self.list(metadata, "tokenizer.ggml.tokens") else { return nil }
+    self.init(tokens: tokens, merges: try Self.list(metadata, "tokenizer.ggml.merges") ?? [])
     if let padding = metadata["tokenizer.ggml.padding_token_id"]?.integer, tokens.indices.contains(padding) {
       special = SpecialTokens(padding: tokens[padding])
     }
+  }
+
+  /// A list of texts, which safetensors and npz hold as JSON.
+  private static func list(_ metadata: Metadata, _ key: String) throws(FileError) -> [String]? {
+    guard let text = metadata[key]?.string else { return metadata[key]?.strings }
+    let values = try JSONValue(parsing: Array(text.utf8)).array
+    let texts = values?.compactMap(\.string) ?? []
+    guard let values, texts.count == values.count else {
+      throw FileError(.malformed, "metadata '\(key)' is no list of texts")
+    }
+    return texts
+  }
+
+  /// Adds the vocabulary to a file's metadata, under llama.cpp's keys.
+  func add(to metadata: inout Metadata) {
+    metadata["tokenizer.ggml.model"] = .string("clip")
+    metadata["tokenizer.ggml.tokens"] = .strings(tokens)
+    if !merges.isEmpty { metadata["tokenizer.ggml.merges"] = .strings(merges) }
+    let padding = special.padding.flatMap { tokens.firstIndex(of: $0) }
+    if let padding = padding.flatMap(UInt32.init(exactly:)) {
+      metadata["tokenizer.ggml.padding_token_id"] = .uint32(padding)
+    }
+  }
+
+  /// Whether a model without a vocabulary is given this one for the number of its tokens.
+  var isStandard: Bool {
+    guard tokens == Self.standard.tokens, merges == Self.standard.merges || merges.isEmpty else { return false }
+    return special.padding == nil || special.padding == tokens.last
   }
 
   /// The vocabulary in the files of a Hugging Face directory: `vocab.json` and `merges.txt`, or `tokenizer.json`.
