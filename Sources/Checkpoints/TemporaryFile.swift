@@ -26,9 +26,14 @@ final class TemporaryFile {
     var name = ""
     repeat {
       name = Self.newName(in: directory)
-      descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      guard descriptor >= 0 else { throw FileError.system("cannot create", path: path) }
+      // Listed first: a signal may come as soon as it is there.
       InterruptCleanup.add(name)
+      descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else {
+        let error = FileError.system("cannot create", path: path)
+        InterruptCleanup.remove(name)
+        throw error
+      }
     } while !Self.lock(descriptor, name: name)
     self.name = name
   }
