@@ -40,12 +40,17 @@ let package = Package(
     .systemLibrary(
       name: "CLibwebpdemux", pkgConfig: "libwebpdemux",
       providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c",
+      providers: [.apt(["libprotobuf-c-dev"]), .brew(["protobuf-c"])]),
+    // Made by tools/generate_onnx.
+    .target(name: "COnnx", dependencies: ["CProtobufC"]),
     .target(
       name: "CImages", dependencies: ["CLibjpeg", "CLibpng", "CLibwebpdemux"], cSettings: optimizedC),
     .target(name: "CKernels", cSettings: optimizedC, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CSystem"),
     .target(
-      name: "Checkpoints", dependencies: ["CKernels", "CLibcrypto", "CLibdeflate", "CLibzip", "CSystem"],
+      name: "Checkpoints", dependencies: ["CKernels", "CLibcrypto", "CLibdeflate", "CLibzip", "COnnx", "CSystem"],
       swiftSettings: settings),
     .target(name: "CTokenizer", exclude: ["README.md", "entities.txt", "ftfy.txt", "merges.txt", "unicode.bin"]),
     .target(

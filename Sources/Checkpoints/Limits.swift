@@ -56,6 +56,10 @@ public enum Limits {
   public static let ggufHeader = 100_000_000
   /// The largest alignment of a GGUF file's tensors.
   public static let ggufAlignment = 1 << 20
+  /// Bytes of an ONNX model without the data of its tensors.
+  static let onnxSkeleton = 64 << 20
+  /// How many bytes of memory each of them may take, besides `valuesBase`.
+  static let onnxRatio = 6
   /// Bytes of a list of paths or prompts.
   public static let list = 256 << 20
   /// Bytes of one prompt.

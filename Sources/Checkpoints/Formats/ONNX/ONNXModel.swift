@@ -10,6 +10,10 @@ package struct ONNXModel: Sendable {
   /// `metadata_props`, in the file's order.
   package var metadata: [(key: String, value: String)] = []
   package var graph = ONNXGraph()
+  /// The files that hold data of its tensors, besides the model itself.
+  package var dataFiles: [InputFile] = []
+  /// What the reader noticed and a user should know.
+  package var notes: [String] = []
 
   package init() {}
 
@@ -25,6 +29,8 @@ package struct ONNXGraph: Sendable {
   package var initializers: [(name: String, tensor: Tensor)] = []
   package var inputs: [ONNXValue] = []
   package var outputs: [ONNXValue] = []
+  /// Initializers of a type that is not read, each as the error that using it gives.
+  package var unreadable: [FileError] = []
 
   package init() {}
 }
@@ -61,6 +67,8 @@ package indirect enum ONNXAttribute: Sendable {
   case floats([Float])
   case integers([Int64])
   case strings([String])
+  /// A value of a type that is not read, as the error that using it gives.
+  case unreadable(FileError)
 }
 
 /// An input or output: its name, and what is promised of it.
