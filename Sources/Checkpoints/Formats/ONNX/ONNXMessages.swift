@@ -197,9 +197,8 @@ struct PackedONNX {
 }
 
 /// Builds protobuf-c's structures in memory that lives as long as the packer.
-private final class ONNXPacker {
+private final class ONNXPacker: MessageMemory {
   private let external: [String: [(key: String, value: String)]]
-  private var allocations: [UnsafeMutableRawPointer] = []
   private var payloads: [(name: String, bytes: Bytes)] = []
   /// Addresses that stand for payloads: protobuf-c hands a field's address on and never reads what is there.
   private let places = UnsafeMutablePointer<UInt8>.allocate(capacity: Limits.tensors)
@@ -208,10 +207,7 @@ private final class ONNXPacker {
 
   init(external: [String: [(key: String, value: String)]]) { self.external = external }
 
-  deinit {
-    places.deallocate()
-    for allocation in allocations { allocation.deallocate() }
-  }
+  deinit { places.deallocate() }
 
   /// What protobuf-c appends to a buffer, collected.
   func pack(_ message: UnsafeMutablePointer<Onnx__ModelProto>) -> [PackedONNX.Part] {
@@ -242,8 +238,6 @@ private final class ONNXPacker {
     pending = []
     parts.append(.data(of: payloads[place].name, payloads[place].bytes))
   }
-
-  // MARK: Structures
 
   func model(_ model: ONNXModel) throws(FileError) -> UnsafeMutablePointer<Onnx__ModelProto> {
     let message = new(onnx__model_proto__init)
@@ -376,35 +370,8 @@ private final class ONNXPacker {
     return message
   }
 
-  // MARK: Memory
-
-  private func new<T>(_ initialize: (UnsafeMutablePointer<T>?) -> Void) -> UnsafeMutablePointer<T> {
-    let message = allocate(T.self, 1)
-    initialize(message)
-    return message
-  }
-
-  private func allocate<T>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: max(1, count * MemoryLayout<T>.stride), alignment: 16)
-    allocations.append(memory)
-    return memory.bindMemory(to: T.self, capacity: count)
-  }
-
-  private func copy<T: BitwiseCopyable>(_ values: [T]) -> UnsafeMutablePointer<T> {
-    let memory = allocate(T.self, values.count)
-    memory.update(from: values, count: values.count)
-    return memory
-  }
-
   private func bytes(_ text: String) -> ProtobufCBinaryData {
     ProtobufCBinaryData(len: text.utf8.count, data: copy(Array(text.utf8)))
-  }
-
-  private func string(_ text: String) throws(FileError) -> UnsafeMutablePointer<CChar>? {
-    guard !text.utf8.contains(0) else {
-      throw FileError(.unsupported, "'\(escaped(text))' with a NUL byte, ONNX's text has none")
-    }
-    return copy(text.utf8.map(CChar.init(bitPattern:)) + [0])
   }
 
   private func pairs(_ pairs: [(key: String, value: String)]) throws(FileError)
@@ -416,13 +383,5 @@ private final class ONNXPacker {
       message.pointee.value = try string(pair.value)
       return message
     }
-  }
-
-  private func list<Item, T>(_ items: [Item], _ make: (Item) throws(FileError) -> UnsafeMutablePointer<T>?)
-    throws(FileError) -> (Int, UnsafeMutablePointer<UnsafeMutablePointer<T>?>?)
-  {
-    let pointers = allocate(UnsafeMutablePointer<T>?.self, items.count)
-    for (index, item) in items.enumerated() { (pointers + index).initialize(to: try make(item)) }
-    return (items.count, pointers)
   }
 }
