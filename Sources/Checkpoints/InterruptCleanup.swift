@@ -13,7 +13,18 @@ import Synchronization
 public enum InterruptCleanup {
   private static let paths = Mutex<Set<String>>([])
 
-  static func add(_ path: String) { paths.withLock { _ = $0.insert(path) } }
+  /// Creates what has the name `path` and lists it, in one step for whoever interrupts; `make` returns less than 0 when
+  /// it fails, with `errno`.
+  static func create(_ path: String, _ make: () -> Int32) -> Int32 {
+    let (result, number) = paths.withLock { paths in
+      let result = make()
+      if result >= 0 { paths.insert(path) }
+      return (result, errno)
+    }
+    errno = number
+    return result
+  }
+
   static func remove(_ path: String) { paths.withLock { _ = $0.remove(path) } }
 
   /// Removes what is listed and ends the process. The lock stays taken: from here on nothing is added.

@@ -23,12 +23,8 @@ public final class OutputDirectory {
     var hidden: String
     repeat {
       hidden = TemporaryFile.newName(in: parent)
-      // Listed first: a signal may come as soon as it is there.
-      InterruptCleanup.add(hidden)
-      guard mkdir(hidden, 0o777) == 0 else {
-        let error = FileError.system("cannot create", path: self.path)
-        InterruptCleanup.remove(hidden)
-        throw error
+      guard InterruptCleanup.create(hidden, { mkdir(hidden, 0o777) }) == 0 else {
+        throw FileError.system("cannot create", path: self.path)
       }
       lock = open(hidden, O_RDONLY | O_CLOEXEC)
     } while !TemporaryFile.lock(lock, name: hidden)

@@ -26,14 +26,8 @@ final class TemporaryFile {
     var name = ""
     repeat {
       name = Self.newName(in: directory)
-      // Listed first: a signal may come as soon as it is there.
-      InterruptCleanup.add(name)
-      descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-      guard descriptor >= 0 else {
-        let error = FileError.system("cannot create", path: path)
-        InterruptCleanup.remove(name)
-        throw error
-      }
+      descriptor = InterruptCleanup.create(name) { open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
+      guard descriptor >= 0 else { throw FileError.system("cannot create", path: path) }
     } while !Self.lock(descriptor, name: name)
     self.name = name
   }
@@ -129,11 +123,8 @@ final class TemporaryFile {
 
   private func giveHiddenName(reportedAs path: String) throws(FileError) {
     let hidden = Self.newName(in: directory)
-    InterruptCleanup.add(hidden)
-    guard linkUnnamed(to: hidden) == 0 else {
-      let number = errno
-      InterruptCleanup.remove(hidden)
-      throw FileError(.io, "cannot create: \(systemMessage(number))", file: path)
+    guard InterruptCleanup.create(hidden, { linkUnnamed(to: hidden) }) == 0 else {
+      throw FileError(.io, "cannot create: \(systemMessage(errno))", file: path)
     }
     name = hidden
   }
