@@ -23,6 +23,8 @@ struct decoder {
   int allow_truncated;
   jmp_buf failed;
   struct ci_outcome outcome;
+  /// What was wrong with a picture that was decoded.
+  struct ci_outcome warning;
 };
 
 static void fail(j_common_ptr info) {
@@ -39,6 +41,15 @@ static void fail(j_common_ptr info) {
 }
 
 static void say_nothing(j_common_ptr info) { (void)info; }
+
+/// Keeps the first warning; traces have levels from 0 on.
+static void keep_warning(j_common_ptr info, int level) {
+  struct decoder *decoder = info->client_data;
+  if (level >= 0 || info->err->num_warnings++ > 0) return;
+  char message[JMSG_LENGTH_MAX];
+  info->err->format_message(info, message);
+  decoder->warning = ci_failed(CI_DECODED, message);
+}
 
 static void limit_scans(j_common_ptr info) {
   struct decoder *decoder = info->client_data;
@@ -84,7 +95,7 @@ static struct ci_outcome decode(struct decoder *decoder, int width, int height, 
     if (jpeg_read_scanlines(info, &row, 1) != 1) return truncated;
   }
   if (!jpeg_finish_decompress(info)) return truncated;
-  return (struct ci_outcome){.reason = CI_DECODED};
+  return decoder->warning;
 }
 
 struct ci_outcome ci_decode_jpeg(const uint8_t *bytes, size_t count, int width, int height, int channels,
@@ -95,6 +106,7 @@ struct ci_outcome ci_decode_jpeg(const uint8_t *bytes, size_t count, int width, 
   decoder->info.err = jpeg_std_error(&decoder->errors);
   decoder->errors.error_exit = fail;
   decoder->errors.output_message = say_nothing;
+  decoder->errors.emit_message = keep_warning;
   decoder->info.client_data = decoder;
   if (setjmp(decoder->failed) == 0) {
     jpeg_create_decompress(&decoder->info);

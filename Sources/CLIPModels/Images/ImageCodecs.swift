@@ -3,16 +3,16 @@ import Checkpoints
 
 /// The codecs and inner loops in C.
 enum ImageCodecs {
-  /// Pixels of a JPEG file whose size is known.
+  /// Pixels of a JPEG file whose size is known, and what libjpeg warns of.
   static func jpeg(
     _ file: [UInt8], width: Int, height: Int, channels: Int, allowsTruncated: Bool
-  ) throws(FileError) -> [UInt8] {
+  ) throws(FileError) -> (pixels: [UInt8], warning: String) {
     try pixels(width * height * channels, isZeroed: true) { pixels in
       file.withUnsafeBufferPointer {
         ci_decode_jpeg(
           $0.baseAddress!, $0.count, Int32(width), Int32(height), Int32(channels), allowsTruncated ? 1 : 0, pixels)
       }
-    }.pixels
+    }
   }
 
   /// Pixels of a PNG file as Pillow's mode has them, a palette, and what libpng warns of.

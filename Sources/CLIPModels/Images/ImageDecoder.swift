@@ -35,12 +35,17 @@ extension DecodedImage {
 
   private static func jpeg(_ file: Bytes, _ options: ImageDecodingOptions) throws(FileError) -> DecodedImage {
     let header = try JPEGHeader(file, options: options)
-    let pixels = try ImageCodecs.jpeg(
+    let decoded = try ImageCodecs.jpeg(
       try file.load(), width: header.width, height: header.height, channels: header.components,
       allowsTruncated: options.allowsTruncated)
     return DecodedImage(
       width: header.width, height: header.height, mode: [1: .grey, 3: .rgb][header.components] ?? .cmyk,
-      pixels: pixels, orientation: Orientation.read(exif: header.exif, xmp: header.xmp))
+      pixels: decoded.pixels, orientation: Orientation.read(exif: header.exif, xmp: header.xmp),
+      notes: notes("JPEG", decoded.warning))
+  }
+
+  private static func notes(_ format: String, _ warning: String) -> [String] {
+    warning.isEmpty ? [] : ["\(format): \(escaped(warning))"]
   }
 
   private static func png(_ file: Bytes, _ options: ImageDecodingOptions) throws(FileError) -> DecodedImage {
@@ -50,7 +55,7 @@ extension DecodedImage {
       width: header.width, height: header.height, mode: header.mode, pixels: decoded.pixels,
       palette: decoded.palette, transparentColor: header.transparentColor(decoded.palette),
       orientation: Orientation.read(exif: header.exif, xmp: header.xmp),
-      notes: decoded.warning.isEmpty ? [] : ["PNG: \(escaped(decoded.warning))"])
+      notes: notes("PNG", decoded.warning))
   }
 
   private static func webp(_ file: Bytes, _ options: ImageDecodingOptions) throws(FileError) -> DecodedImage {

@@ -151,6 +151,17 @@ func damagedPicturesDoNoHarm(_ expected: ExpectedPicture) throws {
   #expect(image.pixels == (try DecodedImage(decoding: Bytes(whole), name: "picture")).pixels)
 }
 
+/// Pillow decodes it without a word; libjpeg makes up what it could not read.
+@Test func whatLibjpegWarnsOfIsANote() throws {
+  var damaged = try bytes("jpeg-444.jpg")
+  let scan = try #require(damaged.indices.first { damaged[$0] == 0xFF && damaged[$0 + 1] == 0xDA })
+  // A marker in the middle of the scan's data.
+  let middle = (scan + damaged.count) / 2
+  damaged.replaceSubrange(middle..<middle + 2, with: [0xFF, 0xD0])
+  let image = try DecodedImage(decoding: Bytes(damaged), name: "picture")
+  #expect(image.notes.count == 1 && image.notes[0].hasPrefix("JPEG: Corrupt JPEG data: "), "\(image.notes)")
+}
+
 @Test func compressedDataThatEndEarlyAreRefused() throws {
   let error = failure(try fixtureBytes("hostile/png-short.png"))
   #expect(error?.kind == .truncated)
