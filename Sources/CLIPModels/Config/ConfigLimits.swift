@@ -23,8 +23,11 @@ enum ConfigLimits {
     if let pooling = model["vision_cfg"]?["pool_type"]?.string, pooling != "tok" {
       statements.append(Statement(tower: .image, text: "vision_cfg.pool_type is \(pooling)"))
     }
-    if model["text_cfg"]?["no_causal_mask"]?.bool == true, !isTimm(json) {
-      statements.append(Statement(tower: .text, text: "text_cfg.no_causal_mask is true"))
+    // SigLIP's texts see themselves whole, CLIP's do not; a timm tower may stand beside either.
+    if let text = model["text_cfg"], model["vision_cfg"] != nil,
+      (text["no_causal_mask"]?.bool == true) != isTimm(json)
+    {
+      statements.append(Statement(tower: .text, text: "text_cfg.no_causal_mask is \(!isTimm(json))"))
     }
     return statements
   }

@@ -74,9 +74,10 @@ extension ModelConfig {
   /// The value of a fact that an output cannot do without.
   func required(_ field: ConfigField, for what: String) throws(FileError) -> JSONValue {
     guard let value = self[field] else {
+      let conventions = Conventions.allCases.filter { $0.facts[field] != nil }.map(\.rawValue)
       throw FileError(
         .unsupported, "\(what) needs \(field.rawValue), which nothing states",
-        hint: "Use --config FILE, or --assume \(Conventions.allCases.map(\.rawValue).joined(separator: "|"))")
+        hint: "Use --config FILE" + (conventions.isEmpty ? "" : ", or --assume \(conventions.joined(separator: "|"))"))
     }
     return value.json
   }

@@ -162,3 +162,21 @@ func lostProjectionIsRefused(name: String) throws {
   let model = try #require(try CLIPModel.open(fixture("checkpoints/hf-clip"), options: options))
   #expect(model.config.origins[.imageMean] == .file("preprocessor_config.json"))
 }
+
+/// A timm tower stands beside CLIP's causal texts too; its config says which.
+@Test func aTimmTowerWithCausalTextsIsRefused() throws {
+  let directory = try TemporaryDirectory()
+  let source = fixture("checkpoints/openclip-siglip")
+  for name in try OutputDirectory.entries(of: source) {
+    var bytes = try Bytes(InputFile("\(source)/\(name)")).load()
+    if name == "open_clip_config.json" {
+      let text = String(decoding: bytes, as: UTF8.self)
+      #expect(text.contains("\"no_causal_mask\": true"))
+      bytes = Array(text.replacing("\"no_causal_mask\": true", with: "\"no_causal_mask\": false").utf8)
+    }
+    try directory.write(bytes, to: name)
+  }
+  let model = try #require(try CLIPModel.open(directory.path))
+  let error = #expect(throws: FileError.self) { _ = try Encoder(model) }
+  #expect(error?.message == "text_cfg.no_causal_mask is false, which is not computed here")
+}
