@@ -98,6 +98,23 @@ func aListThatIsNoneIsRefused(_ arguments: [String], _ text: String, _ message: 
   expectRefusal(closed, 65, "standard input: no prompts")
 }
 
+@Test func promptsStandOnTheCommandLineToo() throws {
+  let place = try EmbedPlace()
+  try place.place.write(Array("a cat\n".utf8), to: "prompts")
+  let run = try place.run(["--prompts", "prompts", "--prompt", "a dog", "--prompt", "a bird", "-q"])
+  #expect(try EmbedLine.parse(run.stdout).map(\.input) == ["a cat", "a dog", "a bird"])
+  let listed = try place.run(["--prompts", "-", "-q"], script: "printf 'a cat\\na dog\\na bird\\n' | \"$@\"")
+  #expect(listed.stdout == run.stdout)
+  expectRefusal(
+    try place.run(["--prompts", "a photo of a cat"]), 66,
+    "a photo of a cat: cannot open: No such file or directory. --prompt takes a text, --prompts a file")
+}
+
+@Test func aMistypedOptionIsNamed() throws {
+  let run = try EmbedPlace().run(["--imagez", "wide.png"])
+  #expect(run.exitCode == 64 && run.stderr.contains("Unknown option '--imagez'. Did you mean '--images'?"))
+}
+
 @Test func promptsThatAreCutOrRepeatedAreTold() throws {
   let place = try EmbedPlace()
   let long = String(repeating: "cat ", count: 40)
@@ -116,6 +133,11 @@ func aListThatIsNoneIsRefused(_ arguments: [String], _ text: String, _ message: 
   let run = try place.run(
     ["--images", "-", "-q", "--batch", "1"], script: "{ \"$@\" < list; echo \"code $?\" >&2; } | head -n 1")
   #expect(run.stdout.split(separator: "\n").count == 1 && run.stderr == "code 0\n")
+  // What went wrong before stays told.
+  try place.place.write(Array((["bad.jpg"] + paths).map { $0 + "\n" }.joined().utf8), to: "list")
+  let failed = try place.run(
+    ["--images", "-", "-q", "--batch", "1"], script: "{ \"$@\" < list; echo \"code $?\" >&2; } | head -n 1")
+  #expect(failed.stderr.hasSuffix("code 1\n"))
 }
 
 /// Interrupted, or killed, while it embeds: nothing is left.

@@ -5,6 +5,15 @@ public struct PromptList: Sendable, Equatable {
   /// The prompts, in order.
   public let prompts: [String]
 
+  /// Prompts as they are.
+  /// - Throws: `malformed` for one that is too long.
+  public init(_ prompts: [String]) throws(FileError) {
+    for (index, prompt) in prompts.enumerated() where prompt.utf8.count > Limits.prompt {
+      throw FileError(.malformed, "prompt \(index + 1) has \(prompt.utf8.count) bytes, allowed \(Limits.prompt)")
+    }
+    self.prompts = prompts
+  }
+
   /// Reads a file; throws `missing` when it is not there, and what `init(parsing:)` says of its contents.
   public init(contentsOf path: String) throws(FileError) {
     let file = try InputFile(path)

@@ -18,8 +18,8 @@ public struct GoldenInputs: Sendable {
     }
   }
 
-  /// Image files and what they are called.
-  public var images: [(name: String, file: Bytes)]
+  /// Image files, what they are called, and where errors say that they are.
+  public var images: [(name: String, path: String, file: Bytes)]
   /// The texts.
   public var texts: Texts
   /// The image that each text describes, as golden files store it; nil where the counts say it.
@@ -30,14 +30,14 @@ public struct GoldenInputs: Sendable {
     images = []
     for path in imagePaths {
       let file = try InputFile(path)
-      images.append((lastComponent(of: path), Bytes(file)))
+      images.append((lastComponent(of: path), path, Bytes(file)))
     }
     texts = .prompts(prompts)
   }
 
   /// What a golden file was recorded from; with `asIDs` its token ids in place of its prompts.
   public init(_ golden: Golden, asIDs: Bool = false) throws(FileError) {
-    images = golden.imageNames.enumerated().map { ($1, golden.image($0)) }
+    images = golden.imageNames.enumerated().map { ($1, $1, golden.image($0)) }
     if let prompts = golden.prompts, !asIDs {
       texts = .prompts(prompts)
     } else {

@@ -20,6 +20,8 @@ public struct GoldenRecorder {
     public var producer = "clipkit"
     /// What it calls the model.
     public var name = ""
+    /// Is told how many inputs were encoded just now, and of how many.
+    public var onProgress: (@Sendable (Int, Int) -> Void)?
 
     /// Both encoders, without their inside.
     public init() {}
@@ -29,6 +31,7 @@ public struct GoldenRecorder {
   private let options: Options
   private var tensors: [String: Tensor] = [:]
   private var metadata = Metadata()
+  private var inputCount = 0
 
   private init(_ model: CLIPModel, _ options: Options) { (self.model, self.options) = (model, options) }
 
@@ -49,6 +52,7 @@ public struct GoldenRecorder {
     let towers: TowerSelection = hasImages && hasTexts ? .both : hasImages ? .image : .text
     let encoder = try Encoder(model, towers: towers, threads: options.threads ?? processorCount)
     recorder.describe()
+    recorder.inputCount = (hasImages ? inputs.images.count : 0) + (hasTexts ? inputs.texts.count : 0)
     if hasImages { try recorder.addImages(inputs.images, encoder) }
     if hasTexts { try recorder.addTexts(inputs.texts, encoder) }
     if hasImages, hasTexts { try recorder.addLogits() }
@@ -88,12 +92,40 @@ public struct GoldenRecorder {
     return bytes
   }
 
+  /// What the inside of the encoders may take in memory.
+  private static let largestInside = 4 << 30
+
+  /// Encodes a few inputs at a time.
+  /// - Throws: `unsupported` when what is inside would not fit.
+  private func encode<Item>(
+    _ items: [Item], _ encode: ([Item], StageObserver?) throws(FileError) -> [Float]
+  ) throws(FileError) -> ([Float], StageCollector) {
+    var (rows, stages): ([Float], StageCollector) = ([], StageCollector())
+    var next = 0
+    while next < items.count {
+      let batch = Array(items[next..<min(items.count, next + 16)])
+      rows += try encode(batch, options.blocks ? { stages.add($0) } : nil)
+      next += batch.count
+      let (bytes, isOver) = (stages.byteCount / next).multipliedReportingOverflow(by: items.count)
+      guard !isOver, bytes <= Self.largestInside else {
+        throw FileError(
+          .unsupported,
+          "what is inside the encoder takes \(stages.byteCount / next) bytes for each of \(items.count) "
+            + "inputs, allowed \(Self.largestInside) together", hint: "Give fewer inputs, or leave the blocks out")
+      }
+      options.onProgress?(batch.count, inputCount)
+    }
+    return (rows, stages)
+  }
+
   // MARK: Images
 
-  private mutating func addImages(_ images: [(name: String, file: Bytes)], _ encoder: Encoder) throws(FileError) {
+  private mutating func addImages(_ images: [(name: String, path: String, file: Bytes)], _ encoder: Encoder)
+    throws(FileError)
+  {
     let preprocessor = try Preprocessor(model)
     let prepared = try parallelMap(images.count, threads: options.threads ?? processorCount) {
-      (index) throws(FileError) in try preprocessor.prepare(images[index].file, name: images[index].name)
+      (index) throws(FileError) in try preprocessor.prepare(images[index].file, name: images[index].path)
     }
     metadata["clipkit.images"] = .string(JSONValue.array(images.map { .string($0.name) }).text())
     for (index, image) in images.enumerated() {
@@ -109,8 +141,9 @@ public struct GoldenRecorder {
     }
     try add("pixel_values", values, [count, 3, side, side])
 
-    var stages = StageCollector()
-    let rows = try encoder.encode(images: prepared, observer: options.blocks ? { stages.add($0) } : nil)
+    let (rows, stages) = try encode(prepared) { (images, observer) throws(FileError) in
+      try encoder.encode(images: images, observer: observer)
+    }
     try add("image_embeds", rows, [count, encoder.embedDim])
     for (name, stage) in stages.outputs {
       let shape = name == "image.pooled" ? [count, stage.columns] : [count, stage.rows[0], stage.columns]
@@ -136,8 +169,9 @@ public struct GoldenRecorder {
     try add(
       "token_counts", sequences.map { Int32(clamping: pooling.tokens(of: $0.ids)) }, [sequences.count])
 
-    var stages = StageCollector()
-    let rows = try encoder.encode(texts: sequences, observer: options.blocks ? { stages.add($0) } : nil)
+    let (rows, stages) = try encode(sequences) { (texts, observer) throws(FileError) in
+      try encoder.encode(texts: texts, observer: observer)
+    }
     try add("text_embeds", rows, [sequences.count, encoder.embedDim])
     for (name, stage) in stages.outputs {
       try add(name, stage.values, [stage.values.count / max(1, stage.columns), stage.columns])
@@ -178,9 +212,11 @@ private struct StageCollector {
     var values: [Float]
   }
   private(set) var outputs: [String: Output] = [:]
+  private(set) var byteCount = 0
 
   mutating func add(_ output: StageOutput) {
     guard Stage(output.stage)?.group == .hidden else { return }
+    byteCount += output.values.count * MemoryLayout<Float>.size
     if outputs[output.stage] == nil {
       outputs[output.stage] = Output(rows: output.rows, columns: output.columns, values: output.values)
     } else {

@@ -78,7 +78,23 @@ public func verify(
     }
   }
   try addScores(&result, candidate, reference)
+  result.notes += try differentFacts(candidate, reference)
   return result
+}
+
+/// Facts that both configs state, and not alike: often why the numbers depart.
+private func differentFacts(_ candidate: Golden, _ reference: Golden) throws(FileError) -> [String] {
+  func facts(_ golden: Golden) throws(FileError) -> JSONObject? {
+    guard let text = golden.checkpoint.metadata["clipkit.config"]?.string else { return nil }
+    return try JSONValue(parsing: Array(text.utf8)).object
+  }
+  guard let found = try facts(candidate), let expected = try facts(reference) else { return [] }
+  return expected.keys.compactMap { key in
+    guard let first = expected[key], let second = found[key], first != second,
+      first.number == nil || first.number != second.number
+    else { return nil }
+    return "\(key) is \(second.text()), the reference's is \(first.text())"
+  }
 }
 
 extension TowerSelection {

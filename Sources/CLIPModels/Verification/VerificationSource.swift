@@ -45,6 +45,8 @@ public struct VerificationOptions: Sendable {
   public var threads: Int?
   /// What recordings say of who made them.
   public var producer = "clipkit"
+  /// Is told how many inputs a model encoded just now, and of how many.
+  public var onProgress: (@Sendable (Int, Int) -> Void)?
 
   /// Both encoders, inside too.
   public init() {}
@@ -60,6 +62,7 @@ public func verify(
 ) throws(FileError) -> (result: Verification, reference: Golden) {
   var recording = GoldenRecorder.Options()
   (recording.towers, recording.threads, recording.producer) = (options.towers, options.threads, options.producer)
+  recording.onProgress = options.onProgress
   let expected: Golden
   switch reference {
   case .golden(let golden):

@@ -46,11 +46,7 @@ struct Convert: ParsableCommand {
   @Flag(help: "Plan, check and measure; write nothing.")
   var dryRun = false
 
-  @Flag(help: "Replace an existing output.")
-  var force = false
-
-  @Flag(help: "Flush to the disk before the output gets its name, so that it survives a power cut.")
-  var sync = false
+  @OptionGroup var writing: WritingOptions
 
   @Flag(help: "Store the sha256 of the source and the model's hash in the output.")
   var provenance = false
@@ -75,7 +71,7 @@ struct Convert: ParsableCommand {
     options.layout = layout
     options.shardSize = shardSize?.count
     options.config = config.options
-    options.policy = FileWriter.Policy(force: force, sync: sync)
+    options.policy = writing.policy()
     options.dryRun = dryRun
     options.provenance = provenance
     options.toolVersion = toolVersion

@@ -15,26 +15,11 @@ struct Embed: ParsableCommand {
   @Argument(help: "A model file, a shards' index, or a directory.", completion: .file())
   var model: String
 
-  @Option(
-    parsing: .upToNextOption,
-    help: ArgumentHelp(
-      "Images, directories of them, or - for a list of paths on standard input: all that follows up to the next option.",
-      valueName: "path"),
-    completion: .file())
-  var images: [String] = []
-
-  @Option(
-    help: ArgumentHelp(
-      "Prompts: a file of lines or a JSON array of strings, or - for standard input.", valueName: "file"),
-    completion: .file())
-  var prompts: String?
+  @OptionGroup var images: ImageArguments
+  @OptionGroup var prompts: PromptArguments
 
   @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
   var output: String?
-
-  @Flag(
-    name: [.customShort("0"), .customLong("null")], help: "Paths on standard input end with NUL, not with a newline.")
-  var nulSeparated = false
 
   @Flag(help: "Leave rows as the projection makes them, not of unit length.")
   var raw = false
@@ -57,25 +42,12 @@ struct Embed: ParsableCommand {
   @Flag(help: "Store the model's hash in the output.")
   var provenance = false
 
-  @Flag(help: "Replace an existing output.")
-  var force = false
-
-  @Flag(help: "Flush to the disk before the output gets its name, so that it survives a power cut.")
-  var sync = false
-
+  @OptionGroup var writing: WritingOptions
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var config: ConfigArguments
   @OptionGroup var reporting: OutputOptions
 
   func validate() throws {
-    guard !images.isEmpty || prompts != nil else { throw ValidationError("Give --images, --prompts or both.") }
-    guard !images.contains("-") || images.count == 1 else {
-      throw ValidationError("--images - takes a list from standard input, and no paths beside it.")
-    }
-    guard images != ["-"] || prompts != "-" else {
-      throw ValidationError("--images and --prompts cannot both come from standard input.")
-    }
-    guard !nulSeparated || images == ["-"] else { throw ValidationError("--null goes with --images -.") }
     guard (1...4096).contains(batch) else { throw ValidationError("--batch is 1 to 4096.") }
     guard (threads ?? 1) > 0 else { throw ValidationError("--threads is at least 1.") }
     guard output != nil || !reporting.json else {
@@ -87,8 +59,9 @@ struct Embed: ParsableCommand {
     guard output != "-" else {
       throw FileError(.usage, "without -o embeddings go to standard output", hint: "Use ./- for a file named '-'")
     }
-    let imageList = try listedImages()
-    let promptList = try listedPrompts()
+    try checkInputs(images, prompts)
+    let imageList = try images.list()
+    let promptList = try prompts.list()
     let progress = ProgressBar("embedding", unit: .items("input"), isQuiet: reporting.quiet)
     var options = EmbeddingOptions()
     options.reading = reading.reading
@@ -100,42 +73,24 @@ struct Embed: ParsableCommand {
     options.shard = shard
     options.failsFast = failFast
     options.provenance = provenance
-    options.policy = FileWriter.Policy(
-      force: force, sync: sync, inputs: prompts.flatMap(FileIdentity.init(path:)).map { [$0] } ?? [])
+    options.policy = writing.policy(inputs: prompts.files)
     options.toolVersion = toolVersion
     options.onProgress = { progress.add($0, of: $1) }
     // A failure is a result, which --quiet does not hide.
-    options.onFailure = { progress.interrupt(with: "error: \($0)\n") }
+    options.onFailure = {
+      Output.expectExitCode(1)
+      progress.interrupt(with: "error: \($0)\n")
+    }
     let target = output.map { EmbeddingTarget.file($0) } ?? .lines { Output.write($0) }
     let report = try embed(inputPath(model), images: imageList, prompts: promptList, to: target, options: options)
     progress.finish()
     reporting.warn(report.warnings)
     let code: Int32 = report.failures.isEmpty ? 0 : 1
     if output != nil {
-      Output.write(reporting.json ? report.json.text(pretty: true) : report.text, exitCode: code)
+      Output.write(reporting.json ? report.json.text(pretty: true) : report.text)
     } else if !reporting.quiet {
       Output.writeError(report.text)
     }
     if code != 0 { throw ExitCode(code) }
-  }
-
-  private func listedImages() throws(FileError) -> ImageList? {
-    guard images == ["-"] else { return images.isEmpty ? nil : try ImageList(images) }
-    do throws(FileError) {
-      return try ImageList(parsing: StandardInput.read(atMost: Limits.list), nulSeparated: nulSeparated)
-    } catch {
-      throw error.located(file: StandardInput.name)
-    }
-  }
-
-  private func listedPrompts() throws(FileError) -> PromptList? {
-    guard let prompts, prompts == "-" else {
-      return try prompts.map { (path) throws(FileError) in try PromptList(contentsOf: path) }
-    }
-    do throws(FileError) {
-      return try PromptList(parsing: StandardInput.read(atMost: Limits.list))
-    } catch {
-      throw error.located(file: StandardInput.name)
-    }
   }
 }

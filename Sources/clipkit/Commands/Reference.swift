@@ -28,41 +28,39 @@ struct Reference: ParsableCommand {
   @Option(help: "Threads; all cores by default.")
   var threads: Int?
 
-  @Flag(help: "Replace an existing output.")
-  var force = false
-
-  @Flag(help: "Flush to the disk before the output gets its name, so that it survives a power cut.")
-  var sync = false
-
+  @OptionGroup var writing: WritingOptions
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var config: ConfigArguments
   @OptionGroup var reporting: OutputOptions
 
   func validate() throws {
-    guard !inputs.isEmpty else { throw ValidationError("Give --images, --prompts or both.") }
     guard (threads ?? 1) > 0 else { throw ValidationError("--threads is at least 1.") }
   }
 
   func run() throws {
+    try checkInputs(inputs.images, inputs.prompts)
     let checkpoint = try Checkpoint.open(inputPath(model), options: reading.reading)
     guard let model = try CLIPModel(checkpoint, options: config.options) else {
       throw FileError(.unsupported, "no dialect names these tensors: not a CLIP that is known", file: self.model)
     }
     guard let given = try inputs.read() else { return }
-    let lacksImages = !inputs.images.isEmpty && (!model.config.hasVision || tower == .text)
-    guard !lacksImages, inputs.prompts == nil || (model.config.hasText && tower != .image) else {
+    let lacksImages = !inputs.images.images.isEmpty && (!model.config.hasVision || tower == .text)
+    guard !lacksImages, inputs.prompts.isEmpty || (model.config.hasText && tower != .image) else {
       throw FileError(
         .usage, "\(lacksImages ? "images" : "prompts"), and no encoder for them is recorded", file: self.model)
     }
     guard output.hasSuffix(".safetensors") else {
       throw FileError(.usage, "a golden file is written as .safetensors", file: output)
     }
-    let policy = FileWriter.Policy(force: force, sync: sync, inputs: checkpoint.files.map(\.identity) + given.files)
+    let policy = writing.policy(inputs: checkpoint.files.map(\.identity) + given.files)
     try FileWriter.check(output, policy: policy)
     var options = GoldenRecorder.Options()
     (options.towers, options.blocks, options.threads) = (tower, blocks, threads)
     (options.producer, options.name) = ("clipkit \(toolVersion)", lastComponent(of: self.model))
+    let progress = ProgressBar("encoding", unit: .items("input"), isQuiet: reporting.quiet)
+    options.onProgress = { progress.add($0, of: $1) }
     let golden = try GoldenRecorder.record(model, given.inputs, options: options)
+    progress.finish()
     try golden.write(to: output, policy: policy)
     let report: JSONValue = [
       "schema": 1, "output": .string(output), "images": JSONValue(golden.imageCount),
@@ -78,26 +76,18 @@ struct Reference: ParsableCommand {
 
 /// What models are given to be recorded.
 struct RecordingInputs: ParsableArguments {
-  @Option(
-    parsing: .upToNextOption,
-    help: ArgumentHelp(
-      "Images, or directories of them: all that follows up to the next option.", valueName: "path"),
-    completion: .file())
-  var images: [String] = []
+  @OptionGroup var images: ImageArguments
+  @OptionGroup var prompts: PromptArguments
 
-  @Option(
-    help: ArgumentHelp("Prompts: a file of lines, or a JSON array of strings.", valueName: "file"),
-    completion: .file())
-  var prompts: String?
-
-  var isEmpty: Bool { images.isEmpty && prompts == nil }
+  var isEmpty: Bool { images.images.isEmpty && prompts.isEmpty }
 
   /// The inputs, and the files that they are in; nil when there are none.
   func read() throws(FileError) -> (inputs: GoldenInputs, files: [FileIdentity])? {
     guard !isEmpty else { return nil }
-    let paths = try ImageList(images).paths
-    let texts = if let prompts { try PromptList(contentsOf: inputPath(prompts)).prompts } else { [String]() }
-    let files = (paths + [prompts].compactMap { $0 }).compactMap { FileIdentity(path: $0) }
+    try checkInputs(images, prompts)
+    let paths = try images.list()?.paths ?? []
+    let texts = try prompts.list()?.prompts ?? []
+    let files = paths.compactMap { FileIdentity(path: $0) } + prompts.files
     return (try GoldenInputs(imagePaths: paths, prompts: texts), files)
   }
 }

@@ -77,7 +77,11 @@ struct Verify: ParsableCommand {
     var options = VerificationOptions()
     (options.towers, options.blocks, options.givesIDs, options.threads) = (tower, blocks, ids, threads)
     options.producer = "clipkit \(toolVersion)"
+    // Two models count their inputs one after the other.
+    let progress = ProgressBar("encoding", unit: .items("input"), isQuiet: reporting.quiet)
+    options.onProgress = { progress.add($0, of: $1) }
     let (verification, golden) = try verify(found, against: expected, inputs: given?.inputs, options: options)
+    progress.finish()
     try finish(verification, Tolerances(profile ?? .f32), golden, policy)
   }
 
@@ -117,6 +121,7 @@ struct Verify: ParsableCommand {
     let writer = try FileWriter(path, policy: policy)
     try writer.write(text)
     try writer.commit()
+    if !reporting.quiet { Output.writeError("wrote \(escaped(path, limit: 4096))\n") }
   }
 }
 

@@ -1,4 +1,5 @@
 import Checkpoints
+import Synchronization
 
 #if canImport(Glibc)
   @preconcurrency import Glibc
@@ -8,11 +9,16 @@ import Checkpoints
 
 /// Text to the standard streams: data to stdout, everything else to stderr.
 enum Output {
+  private static let pendingExitCode = Atomic<Int32>(0)
+
+  /// The code that the process will end with, when nothing more goes wrong.
+  static func expectExitCode(_ code: Int32) { pendingExitCode.store(code, ordering: .relaxed) }
+
   /// Writes to stdout. A reader that has gone (`| head -1`) ends the process without a word, and with the code that it
   /// would have had otherwise.
-  static func write(_ text: String, exitCode: Int32 = 0) {
+  static func write(_ text: String, exitCode: Int32? = nil) {
     guard put(text, to: 1) else {
-      if errno == EPIPE { exit(exitCode) }
+      if errno == EPIPE { exit(exitCode ?? pendingExitCode.load(ordering: .relaxed)) }
       writeError("error: cannot write to stdout: \(String(cString: strerror(errno)))\n")
       exit(74)
     }

@@ -105,6 +105,17 @@ final class MutatedModel {
     #expect(first?.stage.name == (encoder == "text" ? "text.blocks.0" : "image.blocks.0"))
   }
 
+  /// Two models say why they depart, where their configs do.
+  @Test func factsThatDifferAreNoted() throws {
+    let model = try MutatedModel()
+    try model.edit("config.json", "\"quick_gelu\"", "\"gelu\"", after: "\"text_config\"")
+    let original = try #require(try CLIPModel.open(fixture("checkpoints/hf-square")))
+    let inputs = try GoldenInputs(imagePaths: [], prompts: ["a cat"])
+    let (result, _) = try verify(
+      .model(model.open(), name: "a"), against: .model(original, name: "b"), inputs: inputs)
+    #expect(result.notes == [#"text.activation is "gelu", the reference's is "quick_gelu""#])
+  }
+
   /// NaN has no rank, and is within no limit.
   @Test func notANumber() throws {
     let name = "text_model.final_layer_norm.bias"
