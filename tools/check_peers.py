@@ -17,6 +17,7 @@ import gguf
 import numpy as np
 
 import check_embeddings
+import check_onnx
 import check_report
 import dialects
 import readers
@@ -244,7 +245,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         checks = Checks(options.clipkit, options.peers, pathlib.Path(folder))
-        plan = [*planned(checks), *check_embeddings.planned(checks), *check_report.planned(checks)]
+        plan = [*planned(checks), *check_embeddings.planned(checks), *check_report.planned(checks),
+                *check_onnx.planned(checks)]
         if options.peers:
             import check_clip_cpp
             import check_golden

@@ -74,6 +74,9 @@ extension Dialect: Equatable {
   /// Whether it is that of open_clip's custom-text class, for either family.
   var isCustomText: Bool { self == .openCLIPCustom || self == .openCLIPSigLIP }
 
+  /// Whether it is one of ggml's, which ONNX files are not written in.
+  var isGGML: Bool { self == .clipCpp || self == .llamaCpp }
+
   /// The library's directory that holds tensors in it.
   var layout: DirectoryLayout? {
     switch self {

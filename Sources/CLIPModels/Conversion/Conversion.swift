@@ -21,6 +21,9 @@ private struct Conversion {
     // A type that is not read cannot be written; the first names the tensor.
     if let error = source.unreadable.first { throw error.located(file: source.files.first?.path) }
     guard let model = try CLIPModel(source, options: options.config) else {
+      guard !options.isONNX(output) else {
+        throw FileError(.unsupported, "not a CLIP that clipkit knows: there is no graph to write", file: input)
+      }
       guard options.dialect == nil, options.layout == nil, options.towers == .both else {
         throw FileError(
           .unsupported, "not a CLIP that clipkit knows: its tensors can be copied, not renamed", file: input,
@@ -37,16 +40,35 @@ private struct Conversion {
     try checkTowers(model)
     let dialect = try targetDialect(model)
     try checkPooling(model, dialect)
+    if options.isONNX(output) { return try writeONNX(model, dialect, source) }
     try checkLayout(dialect, targetFormat())
     let plan = try ConversionPlan(model, dialect: dialect, options: options)
     var report = ConversionReport(input: input, output: output, source: source, model: model)
     report.dialect = dialect.name
-    // What is dropped and what is kept unrenamed stands in the report itself.
-    let told: Set = ["leftovers", "extra-tensors"]
-    report.warnings += Findings(model).warnings.filter { !told.contains($0.code) }.map(\.message)
+    report.add(Findings(model))
     if dialect == .clipCpp { report.warnings += ClipCppLoader.objections(to: plan) }
     try write(plan, source: source, model: model, dialect: dialect, report: &report)
     return report
+  }
+
+  private func writeONNX(
+    _ model: CLIPModel, _ dialect: Dialect, _ source: Checkpoint
+  ) throws(FileError) -> ConversionReport {
+    var report = ConversionReport(input: input, output: output, source: source, model: model)
+    report.dialect = dialect.name
+    report.add(Findings(model))
+    let conversion = try ONNXConversion(
+      model, dialect: dialect, path: output, options: options, policy: policy(source, model))
+    try conversion.write(report: &report)
+    return report
+  }
+
+  /// What may be replaced: not what is read. The path itself may be a shards' index.
+  private func policy(_ source: Checkpoint, _ model: CLIPModel?) -> FileWriter.Policy {
+    var policy = options.policy
+    policy.inputs +=
+      source.files.map(\.identity) + (model?.configFiles ?? []) + (FileIdentity(path: input).map { [$0] } ?? [])
+    return policy
   }
 
   private func targetDialect(_ model: CLIPModel) throws(FileError) -> Dialect {
@@ -55,7 +77,8 @@ private struct Conversion {
     case .hf: return try Dialect.named("hf", for: model.dialect.family)
     case .openCLIP:
       return model.dialect.isCustomText ? model.dialect : try Dialect.named("open_clip", for: model.dialect.family)
-    case nil:
+    case nil, .transformersJS, .optimum, .immich, .flat:
+      if options.isONNX(output), model.dialect.isGGML { return try Dialect.named("hf", for: model.dialect.family) }
       if model.dialect.isWritable { return model.dialect }
       // big_vision's models without a pooling head are none of transformers'.
       return model.tensors["visual.attn_pool.probe"] == nil && model.config.hasVision
@@ -128,10 +151,7 @@ private struct Conversion {
     } catch {
       throw error.located(file: output)
     }
-    var policy = options.policy
-    // The path itself may be a shards' index.
-    policy.inputs +=
-      source.files.map(\.identity) + (model?.configFiles ?? []) + (FileIdentity(path: input).map { [$0] } ?? [])
+    let policy = policy(source, model)
     let isDirectory = options.layout != nil || options.shardSize != nil
     try isDirectory ? OutputDirectory.check(output, policy: policy) : FileWriter.check(output, policy: policy)
     var metadata = source.metadata
@@ -139,7 +159,7 @@ private struct Conversion {
     if let model, let dialect {
       let config = model.config.without(vision: options.towers == .text, text: options.towers == .image)
       metadata = try SelfDescription(model: model, config: config, dialect: dialect, options: options)
-        .metadata(for: format, items: plan.items)
+        .metadata(isGGUF: format == GGUF.self, holdsScalars: dialect.hasScalars, items: plan.items)
       if let layout = options.layout {
         sideCars = try SideCars(layout, model: model, config: config, dialect: dialect, items: plan.items)
       }

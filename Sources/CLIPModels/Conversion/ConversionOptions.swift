@@ -19,6 +19,33 @@ public enum DirectoryLayout: String, Sendable, CaseIterable {
   case hf
   /// open_clip's `local-dir:`.
   case openCLIP = "open_clip"
+  /// transformers.js: ONNX files in `onnx/`, for both encoders and for each alone.
+  case transformersJS = "transformers.js"
+  /// Optimum's ONNX directory: one `model.onnx`.
+  case optimum
+  /// immich's: `visual/` and `textual/`.
+  case immich
+  /// One ONNX file and nothing beside it.
+  case flat
+
+  /// Whether it is of ONNX files only.
+  var isONNX: Bool { ![.hf, .openCLIP].contains(self) }
+
+  /// Whether the tokenizer's files are beside the weights.
+  var hasTokenizer: Bool { ![.openCLIP, .flat].contains(self) }
+}
+
+/// What a conversion to ONNX does besides.
+public struct ONNXOptions: Sendable {
+  /// The version of ONNX's operators.
+  public var opset = 17
+  /// Whether embeddings are divided by their length; nil: as the layout's consumers expect.
+  public var normalizes: Bool?
+  /// Whether batch norms are computed into the convolutions before them.
+  public var foldsNorms = false
+
+  /// Operators of version 17, as the layout's consumers expect.
+  public init() {}
 }
 
 /// What a conversion does besides copying.
@@ -39,6 +66,8 @@ public struct ConversionOptions: Sendable {
   public var layout: DirectoryLayout?
   /// The size of a shard's tensors in bytes, at most, where one tensor is not larger.
   public var shardSize: Int?
+  /// What a conversion to ONNX does besides.
+  public var onnx = ONNXOptions()
   /// Where the config comes from.
   public var config = ConfigOptions()
   /// What may be replaced, and whether to flush.
@@ -56,4 +85,11 @@ public struct ConversionOptions: Sendable {
 
   /// A plain copy into another format.
   public init() {}
+
+  /// Whether the output is of ONNX files.
+  func isONNX(_ output: String) -> Bool {
+    if let format { return format == "onnx" }
+    if let layout, layout != .flat { return layout.isONNX }
+    return layout == .flat || lastComponent(of: output).lowercased().hasSuffix(".onnx")
+  }
 }

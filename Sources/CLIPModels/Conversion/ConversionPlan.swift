@@ -91,6 +91,13 @@ struct ConversionPlan {
     }
   }
 
+  /// Leaves out what an output has no place for.
+  mutating func keep(_ names: Set<String>) {
+    for item in items where !names.contains(item.name) { dropped += item.sources }
+    items.removeAll { !names.contains($0.name) }
+    extras = []
+  }
+
   /// The output as a checkpoint.
   func checkpoint(metadata: Metadata) throws(FileError) -> Checkpoint {
     var checkpoint = Checkpoint(metadata: metadata)

@@ -51,6 +51,12 @@ public struct ConversionReport: Sendable {
     warnings = source.notes + (model?.notes ?? [])
   }
 
+  /// What is dropped and what is kept unrenamed stands in the report itself.
+  mutating func add(_ findings: Findings) {
+    let told: Set = ["leftovers", "extra-tensors"]
+    warnings += findings.warnings.filter { !told.contains($0.code) }.map(\.message)
+  }
+
   mutating func add(_ plan: ConversionPlan, isDryRun: Bool) {
     self.isDryRun = isDryRun
     dropped = plan.dropped

@@ -7,16 +7,19 @@ struct SelfDescription {
   let dialect: Dialect
   let options: ConversionOptions
 
-  /// Metadata for `format`, computed before anything is written.
-  func metadata(for format: any CheckpointFormat.Type, items: [ConversionPlan.Item]) throws(FileError) -> Metadata {
+  /// The metadata, computed before anything is written.
+  ///
+  /// - Parameter holdsScalars: Whether the learned scalars are among the tensors.
+  func metadata(
+    isGGUF: Bool, holdsScalars: Bool, items: [ConversionPlan.Item]
+  ) throws(FileError) -> Metadata {
     var metadata = MetadataConfig.metadata(config)
     metadata["general.name"] = .string(baseName(of: sourcePath))
     // clip.cpp's programs print a description and leave without one.
     if dialect == .clipCpp { metadata["general.description"] = .string("written by clipkit") }
     metadata["clipkit.dialect"] = .string(dialect.name)
     metadata["clipkit.version"] = .string(options.toolVersion)
-    let isGGUF = format == GGUF.self
-    if isGGUF || !dialect.hasScalars { try addScalars(to: &metadata) }
+    if isGGUF || !holdsScalars { try addScalars(to: &metadata) }
     if isGGUF { addFileType(items, to: &metadata) }
     if config.hasText { try addTokenizer(to: &metadata, isGGUF: isGGUF) }
     try addProvenance(to: &metadata)
@@ -68,7 +71,7 @@ struct SelfDescription {
       return
     }
     // Only CLIP's own kind: byte pairs that end words, and texts that it begins and ends.
-    guard isGGUF || options.layout != .hf, let vocabulary = try model.vocabulary(),
+    guard isGGUF || options.layout?.hasTokenizer != true, let vocabulary = try model.vocabulary(),
       vocabulary.tokens.contains("<|endoftext|>"), isGGUF || !vocabulary.isStandard
     else { return }
     vocabulary.add(to: &metadata)

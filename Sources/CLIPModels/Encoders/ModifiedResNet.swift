@@ -46,16 +46,17 @@ package struct ModifiedResNet<O: Ops>: Sendable {
     for (index, layer) in stem.enumerated() {
       x = ops.linear(ops.neighbourhoods(x, stride: index == 0 ? 2 : 1), layer, activation: .relu)
     }
-    x = ops.averagePool(x, size: 2)
+    x = ops.named(ops.averagePool(x, size: 2), .stem)
     observe?(.stem, x)
     for (index, block) in blocks.enumerated() {
-      x = block.forward(x, ops)
+      x = ops.named(block.forward(x, ops), .block(index))
       observe?(.block(index), x)
     }
     x = ops.addingPositions(positions, to: ops.prependingMean(to: x))
     x = ops.attention(
       queries: ops.linear(ops.row(.first, of: x), query), keys: ops.linear(x, key), values: ops.linear(x, value),
       heads: heads, causal: false)
+    x = ops.named(x, .pooled)
     observe?(.pooled, x)
     return ops.linear(x, output)
   }

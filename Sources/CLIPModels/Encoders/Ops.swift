@@ -2,8 +2,9 @@ package import Checkpoints
 
 /// The operations that the encoders are made of.
 ///
-/// The forward pass is written once, against this protocol: `CPUOps` computes it. Activations are rows of columns, the
-/// tokens of several items (pictures or texts) one after the other. Constants are made once, when a model is loaded.
+/// The forward pass is written once, against this protocol: `CPUOps` computes it, `GraphRecorder` writes it down.
+/// Activations are rows of columns, the tokens of several items (pictures or texts) one after the other. Constants are
+/// made once, when a model is loaded.
 package protocol Ops {
   /// The constant matrix of a linear layer.
   associatedtype Matrix: Sendable
@@ -62,6 +63,8 @@ package protocol Ops {
   func averagePool(_ x: Value, size: Int) -> Value
   /// How many items there are.
   func items(_ x: Value) -> Int
+  /// `x`, known as the output of a stage where values have names.
+  func named(_ x: Value, _ stage: EncoderStage) -> Value
 }
 
 /// What follows a linear layer.
@@ -81,6 +84,8 @@ package enum PooledRow: Sendable {
 package struct NamedTensor: Sendable {
   package let name: String
   package let tensor: Tensor
+  /// Which rows of the tensor of that name these are; nil: all.
+  package var rows: Range<Int>?
 }
 
 /// The four rows of a batch norm.
@@ -94,7 +99,11 @@ package struct BatchNorm<Part> {
   package static var epsilon: Double { 1e-5 }
 }
 
+extension BatchNorm: Sendable where Part: Sendable {}
+
 extension Ops {
+  package func named(_ x: Value, _ stage: EncoderStage) -> Value { x }
+
   func linear(
     _ x: Value, _ layer: Linear<Self>, activation: LinearActivation = .none, scale: Vector? = nil,
     residual: Value? = nil

@@ -35,11 +35,11 @@ package struct TextTransformer<O: Ops>: Sendable {
   func forward(_ texts: O.Texts, pooling row: PooledRow, _ ops: O, observe: EncoderObserver<O>?) throws(FileError)
     -> O.Value
   {
-    var x = ops.addingPositions(positions, to: try ops.lookUp(texts, in: tokens))
+    var x = ops.named(ops.addingPositions(positions, to: try ops.lookUp(texts, in: tokens)), .stem)
     observe?(.stem, x)
     let blocks = observe.map { observe in { (index: Int, value: O.Value) in observe(.block(index), value) } }
     x = transformer.forward(x, ops, only: row, observe: blocks)
-    x = ops.layerNorm(x, norm)
+    x = ops.named(ops.layerNorm(x, norm), .pooled)
     observe?(.pooled, x)
     return projection.map { ops.linear(x, $0) } ?? x
   }

@@ -99,6 +99,8 @@ package struct Transformer<O: Ops>: Sendable {
     for (index, block) in blocks.enumerated() {
       let isPooled = index == blocks.count - 1 && observe == nil
       x = block.forward(x, ops, only: isPooled ? row : nil)
+      // One row of each item is not what the block puts out.
+      if !isPooled || row == nil { x = ops.named(x, .block(index)) }
       observe?(index, x)
     }
     if let row, observe != nil || blocks.isEmpty { return ops.row(row, of: x) }

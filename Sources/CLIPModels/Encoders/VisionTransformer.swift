@@ -60,12 +60,14 @@ package struct VisionTransformer<O: Ops>: Sendable {
     if let classToken { x = ops.prepending(classToken, to: x) }
     if !addsPositionsFirst { x = ops.addingPositions(positions, to: x) }
     if let normBefore { x = ops.layerNorm(x, normBefore) }
+    x = ops.named(x, .stem)
     observe?(.stem, x)
     let blocks = observe.map { observe in { (index: Int, value: O.Value) in observe(.block(index), value) } }
     x = transformer.forward(x, ops, only: pooling == .classToken ? .first : nil, observe: blocks)
     x = ops.layerNorm(x, normAfter)
     if let attentionPooling { x = attentionPooling.forward(x, ops) }
     if pooling == .average { x = ops.row(.first, of: ops.prependingMean(to: x)) }
+    x = ops.named(x, .pooled)
     observe?(.pooled, x)
     return projection.map { ops.linear(x, $0) } ?? x
   }

@@ -31,7 +31,7 @@ struct WeightLoader<O: Ops> {
   func matrix(_ name: String, rows: Range<Int>? = nil, transposed: Bool = false) throws(FileError) -> O.Matrix {
     var source = try tensor(name, dimensions: 2)
     do throws(FileError) {
-      if let rows { source = NamedTensor(name: name, tensor: try source.tensor.rows(rows)) }
+      if let rows { source = NamedTensor(name: name, tensor: try source.tensor.rows(rows), rows: rows) }
       return try ops.matrix(source, transposed: transposed)
     } catch {
       throw error.located(tensor: name)
@@ -46,7 +46,7 @@ struct WeightLoader<O: Ops> {
   /// `rows` of `NAMEweight` and `NAMEbias`: a part of fused projections.
   func linear(_ name: String, rows: Range<Int>) throws(FileError) -> Linear<O> {
     let bias = try tensor("\(name)bias", dimensions: 1)
-    let part = NamedTensor(name: bias.name, tensor: try bias.tensor.rows(rows))
+    let part = NamedTensor(name: bias.name, tensor: try bias.tensor.rows(rows), rows: rows)
     return Linear(matrix: try matrix("\(name)weight", rows: rows), bias: try ops.vector(part))
   }
 

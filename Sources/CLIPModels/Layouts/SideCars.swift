@@ -20,13 +20,14 @@ struct SideCars {
       add("config.json", try layout.config(dtype: main))
       if config.hasVision { add("preprocessor_config.json", try layout.preprocessor()) }
       if config.hasText { try addTokenizer(model, config) }
+    case .transformersJS, .optimum, .immich, .flat: break
     case .openCLIP:
       add("open_clip_config.json", try OpenCLIPLayout(config, model: model, dialect: dialect).json())
       if config.family == .siglip { try copyTokenizer(model) }
     }
   }
 
-  private mutating func add(_ name: String, _ json: JSONValue) {
+  mutating func add(_ name: String, _ json: JSONValue) {
     files.append((name, Bytes(Array(json.text(pretty: true).utf8))))
   }
 
@@ -36,7 +37,7 @@ struct SideCars {
   ]
 
   /// Copies the tokenizer's files that lie beside the source.
-  private mutating func copyTokenizer(_ model: CLIPModel) throws(FileError) {
+  mutating func copyTokenizer(_ model: CLIPModel) throws(FileError) {
     guard let source = model.checkpoint.files.first else { return }
     for name in Self.tokenizerNames {
       let path = "\(directory(of: source.path))/\(name)"
@@ -44,7 +45,7 @@ struct SideCars {
     }
   }
 
-  private mutating func addTokenizer(_ model: CLIPModel, _ config: ModelConfig) throws(FileError) {
+  mutating func addTokenizer(_ model: CLIPModel, _ config: ModelConfig) throws(FileError) {
     let before = files.count
     try copyTokenizer(model)
     guard files.count == before, let vocabulary = try model.vocabulary(), !vocabulary.merges.isEmpty else { return }

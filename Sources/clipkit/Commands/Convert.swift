@@ -6,7 +6,7 @@ struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a model in another format, naming, type or layout.",
     discussion: """
-      The output's extension chooses the format (.safetensors, .pt, .gguf, .npz), or --format does; --layout writes a \
+      The output's extension chooses the format (.safetensors, .pt, .gguf, .npz, .onnx), or --format does; --layout writes a \
       directory that transformers or open_clip loads. Names stay as they are unless --dialect says otherwise. The \
       report says what was renamed, dropped and cast. Nothing is written when anything fails.
       """)
@@ -43,6 +43,17 @@ struct Convert: ParsableCommand {
     help: ArgumentHelp("Write a directory with shards of at most this many bytes (500MB, 2GB).", valueName: "size"))
   var shardSize: ByteCount?
 
+  @Option(help: ArgumentHelp("ONNX: the version of its operators, 17 to 23.", valueName: "version"))
+  var opset = 17
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "ONNX: divide embeddings by their length, or not. By default as the layout's consumers expect.")
+  var normalize: Bool?
+
+  @Flag(help: "ONNX: compute a ResNet's batch norms into its convolutions.")
+  var foldBatchNorm = false
+
   @Flag(help: "Plan, check and measure; write nothing.")
   var dryRun = false
 
@@ -70,6 +81,9 @@ struct Convert: ParsableCommand {
     options.towers = tower
     options.layout = layout
     options.shardSize = shardSize?.count
+    options.onnx.opset = opset
+    options.onnx.normalizes = normalize
+    options.onnx.foldsNorms = foldBatchNorm
     options.config = config.options
     options.policy = writing.policy()
     options.dryRun = dryRun

@@ -18,31 +18,21 @@ struct CPUOps: Ops {
 
   func table(_ tensor: NamedTensor) throws(FileError) -> TokenEmbeddings { try TokenEmbeddings(tensor) }
 
-  /// Folds the norm into the kernel, in f64, and orders the kernel's columns as `neighbourhoods` does.
+  /// Folds the norm into the kernel, and orders the kernel's columns as `neighbourhoods` does.
   func convolution(
     _ kernel: NamedTensor, norm: BatchNorm<NamedTensor>
   ) throws(FileError) -> (PackedMatrix, [Float]) {
-    let shape = kernel.tensor.shape
-    let (outputs, inputs, area) = (shape[0], shape[1], shape[2] * shape[3])
-    let (weight, bias) = (try norm.weight.tensor.floats(), try norm.bias.tensor.floats())
-    let (mean, variance) = (try norm.mean.tensor.floats(), try norm.variance.tensor.floats())
-    guard [weight, bias, mean, variance].allSatisfy({ $0.count == outputs }) else {
-      throw FileError(.mismatch, "a batch norm that is not \(outputs) wide", tensor: norm.weight.name)
-    }
-    let source = try kernel.tensor.floats()
-    var folded = [Float](repeating: 0, count: source.count)
-    var shift = [Float](repeating: 0, count: outputs)
+    let folded = try FoldedConvolution(kernel, norm: norm)
+    let (outputs, inputs, area) = (folded.shape[0], folded.shape[1], folded.shape[2] * folded.shape[3])
+    var rows = [Float](repeating: 0, count: folded.kernel.count)
     for output in 0..<outputs {
-      let factor = Double(weight[output]) / (Double(variance[output]) + BatchNorm<Int>.epsilon).squareRoot()
-      shift[output] = Float(Double(bias[output]) - Double(mean[output]) * factor)
       for input in 0..<inputs {
         for place in 0..<area {
-          let value = Double(source[(output * inputs + input) * area + place]) * factor
-          folded[(output * area + place) * inputs + input] = Float(value)
+          rows[(output * area + place) * inputs + input] = folded.kernel[(output * inputs + input) * area + place]
         }
       }
     }
-    return (try PackedMatrix(outputs: outputs, inputs: inputs * area, rows: folded), shift)
+    return (try PackedMatrix(outputs: outputs, inputs: inputs * area, rows: rows), folded.bias)
   }
 
   func linear(

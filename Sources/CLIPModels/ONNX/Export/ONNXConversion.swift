@@ -1,0 +1,135 @@
+import Checkpoints
+
+/// The ONNX files of a model: what is in each, and what lies beside them.
+struct ONNXConversion {
+  let model: CLIPModel
+  let dialect: Dialect
+  /// The output: a file's or a directory's path.
+  let path: String
+  let options: ConversionOptions
+  let policy: FileWriter.Policy
+
+  /// One file of the output.
+  private struct Part {
+    var name: String
+    var model: ONNXModel
+  }
+
+  /// - Throws: `usage` for options that ONNX has nothing for.
+  init(
+    _ model: CLIPModel, dialect: Dialect, path: String, options: ConversionOptions, policy: FileWriter.Policy
+  ) throws(FileError) {
+    self.model = model
+    self.dialect = dialect
+    self.path = path
+    self.policy = policy
+    var options = options
+    guard [nil, .f32, .f16, .bf16].contains(options.dtype) else {
+      throw FileError(
+        .usage, "ONNX is not written in \(options.dtype.map { "\($0)" } ?? "")", hint: "Use f32, f16 or bf16")
+    }
+    guard ONNXExportOptions.opsets.contains(options.onnx.opset) else {
+      throw FileError(
+        .usage,
+        "operators of version \(options.onnx.opset), written are "
+          + "\(ONNXExportOptions.opsets.lowerBound) to \(ONNXExportOptions.opsets.upperBound)")
+    }
+    guard options.shardSize == nil else {
+      throw FileError(.usage, "ONNX has no shards", hint: "Leave out --shard-size")
+    }
+    // ONNX has no blocks of this kind.
+    if options.dtype == nil, model.tensors.names.contains(where: { model.tensors[$0]?.dtype.isBlock == true }) {
+      options.dtype = .f32
+    }
+    self.options = options
+  }
+
+  /// Writes everything, or measures it.
+  func write(report: inout ConversionReport) throws(FileError) {
+    report.format = "onnx"
+    let layout = try ONNXLayout(model, dialect: dialect, options: options)
+    let isDirectory = layout.isDirectory
+    isDirectory ? try OutputDirectory.check(path, policy: policy) : try FileWriter.check(path, policy: policy)
+    var (parts, plans): ([Part], [ConversionPlan]) = ([], [])
+    for file in layout.files {
+      var plan = try ConversionPlan(model, dialect: dialect, options: options)
+      let (onnx, taken) = try record(file, plan)
+      plan.keep(taken)
+      plans.append(plan)
+      parts.append(Part(name: file.name, model: onnx))
+    }
+    report.bytes = isDirectory ? try writeDirectory(parts, layout.sideCars()) : try writeFile(parts[0])
+    var dropped = Set(plans[0].dropped)
+    for plan in plans {
+      dropped.formIntersection(plan.dropped)
+      // A tensor that is in several files is reported once.
+      let known = Set(report.tensors.map(\.name))
+      if !plan.items.allSatisfy({ known.contains($0.name) }) { report.add(plan, isDryRun: options.dryRun) }
+    }
+    report.dropped = plans[0].dropped.filter(dropped.contains)
+    report.isDryRun = options.dryRun
+  }
+
+  /// A file's graph and what describes it, and the tensors that it takes.
+  private func record(
+    _ file: ONNXLayout.File, _ plan: ConversionPlan
+  ) throws(FileError) -> (ONNXModel, taken: Set<String>) {
+    var graphOptions = ONNXExportOptions(
+      opset: options.onnx.opset, dtype: options.dtype == .f16 ? .f16 : .f32, normalizes: file.normalizes,
+      foldsNorms: options.onnx.foldsNorms, names: file.names)
+    if file.takesShortIDs { graphOptions.idType = .i32 }
+    let tensors = GraphTensors(plan, dialect: dialect)
+    var onnx = ONNXModel()
+    onnx.graph = try ONNXExport(model: model, tensors: tensors, options: graphOptions).graph(file.towers)
+    onnx.irVersion = graphOptions.irVersion
+    onnx.opsets = [(domain: "", version: Int64(options.onnx.opset))]
+    onnx.producer = "clipkit"
+    onnx.producerVersion = options.toolVersion
+    let config = model.config.without(vision: file.towers == .text, text: file.towers == .image)
+    var metadata = try SelfDescription(model: model, config: config, dialect: dialect, options: options)
+      .metadata(isGGUF: false, holdsScalars: file.towers == .both, items: plan.items)
+    metadata["clipkit.onnx.normalized"] = .bool(file.normalizes)
+    let keys = metadata.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    onnx.metadata = keys.map { (key: $0, value: metadata[$0]?.text ?? "") }
+    return (onnx, tensors.taken)
+  }
+
+  // MARK: Output
+
+  private func writeFile(_ part: Part) throws(FileError) -> Int {
+    let writer = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
+    return try write(part, to: writer, total: total([part]))
+  }
+
+  private func writeDirectory(_ parts: [Part], _ sideCars: SideCars) throws(FileError) -> Int {
+    let directory = options.dryRun ? nil : try OutputDirectory(path, policy: policy)
+    var bytes = 0
+    for part in parts {
+      let writer = try directory?.file(part.name) ?? FileWriter(measuring: "\(path)/\(part.name)")
+      bytes += try write(part, to: writer, total: total(parts))
+    }
+    for (name, text) in sideCars.files {
+      let writer = try directory?.file(name) ?? FileWriter(measuring: "\(path)/\(name)")
+      writer.write(text)
+      try writer.commit()
+      bytes += writer.offset
+    }
+    try directory?.commit()
+    return bytes
+  }
+
+  private func total(_ parts: [Part]) -> Int {
+    parts.reduce(0) { $0 + $1.model.graph.initializers.reduce(0) { $0 + $1.tensor.bytes.count } }
+  }
+
+  private func write(_ part: Part, to writer: FileWriter, total: Int) throws(FileError) -> Int {
+    if let onProgress = options.onProgress { writer.onProgress = { onProgress($0, total) } }
+    do throws(FileError) {
+      try ONNX.write(part.model, to: writer)
+      try writer.commit()
+    } catch {
+      throw error.located(file: writer.path)
+    }
+    return writer.offset
+  }
+}
