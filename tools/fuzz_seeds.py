@@ -9,6 +9,7 @@ import zipfile
 
 import gguf
 import numpy as np
+import onnx
 import safetensors.numpy
 
 import dialects
@@ -76,6 +77,23 @@ def small_gguf():
             writer.write_tensors_to_file()
             writer.close()
             yield pathlib.Path(file.name).read_bytes()
+
+
+def small_onnx():
+    """A graph with every kind of attribute and of data, and one in one another."""
+    helper, tensor = onnx.helper, onnx.numpy_helper.from_array
+    value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 3, None])
+    inner = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "inner", [], [value])
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value=tensor(np.arange(3))),
+        helper.make_node("If", ["b"], ["y"], then_branch=inner, else_branch=inner),
+        helper.make_node("Odd", ["x", "", "c"], ["o"], "name", domain="d", a=0.5, b=[1.5], c=[-1], d="t", e=["u", "v"])]
+    lists = [helper.make_tensor(f"l{kind}", kind, [2], [1, 2]) for kind in (1, 2, 3, 6, 7, 9, 10, 11, 12, 13, 16)]
+    for arrays in ([tensor(array, name) for name, array in ARRAYS.items()], lists):
+        graph = helper.make_graph(nodes, "g", [value], [value], arrays)
+        model = helper.make_model(graph, producer_name="p", ir_version=8)
+        helper.set_model_props(model, {"k": "v"})
+        yield model.SerializeToString()
 
 
 def legacy():
@@ -222,6 +240,7 @@ SEEDS = {
     "npy": lambda: [*arrays(), *members(".npy"), *fixtures(".npy")],
     "model": models,
     "gguf": lambda: [*small_gguf(), *fixtures(".gguf")],
+    "onnx": lambda: [*small_onnx(), *fixtures(".onnx")],
     "text": lambda: [text.encode() for text in make_tokenizer_strings.strings(3, 600)],
     "vocabulary": vocabularies,
     "sentencepiece": sentencepieces,

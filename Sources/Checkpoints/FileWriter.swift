@@ -63,6 +63,9 @@ public final class FileWriter {
     policy = Policy()
   }
 
+  /// Whether nothing is written.
+  var isMeasuring: Bool { temporary == nil }
+
   /// Throws unless a file may be created at `path`.
   public static func check(_ path: String, policy: Policy) throws(FileError) {
     guard !path.isEmpty, !path.hasSuffix("/") else {

@@ -58,6 +58,8 @@ public enum Limits {
   public static let ggufAlignment = 1 << 20
   /// Bytes of an ONNX model without the data of its tensors.
   static let onnxSkeleton = 64 << 20
+  /// Bytes of the path of a file with its tensors' data.
+  static let onnxLocation = 4_096
   /// How many bytes of memory each of them may take, besides `valuesBase`.
   static let onnxRatio = 6
   /// Bytes of a list of paths or prompts.

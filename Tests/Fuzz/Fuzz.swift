@@ -46,11 +46,25 @@ struct Fuzz {
       let output = try FileWriter(path, policy: FileWriter.Policy(force: true))
       try store(input, in: output)
       try output.commit()
+      if target == "onnx" { try writeAgain(path) }
       // One format for each input, so that the others are as fast.
       try roundTrip(of: try Checkpoint.open(path), in: allFormats[input.count % allFormats.count])
     } catch {
       precondition(!error.message.isEmpty)
     }
+  }
+
+  /// A model's graph is written and read again.
+  private static func writeAgain(_ path: String) throws(FileError) {
+    let model = try ONNX.readModel(InputFile(path))
+    let copy = "\(directory)/copy"
+    let output = try FileWriter(copy, policy: FileWriter.Policy(force: true))
+    try ONNX.write(model, to: output)
+    try output.commit()
+    let again = try ONNX.readModel(InputFile(copy))
+    precondition(again.graph.nodes.map(\.kind) == model.graph.nodes.map(\.kind), "onnx: other nodes")
+    precondition(again.graph.initializers.map(\.name) == model.graph.initializers.map(\.name), "onnx: other names")
+    precondition(again.graph.inputs == model.graph.inputs, "onnx: other inputs")
   }
 
   private static func store(_ input: [UInt8], in output: FileWriter) throws(FileError) {

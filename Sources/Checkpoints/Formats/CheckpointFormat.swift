@@ -18,9 +18,7 @@ public protocol CheckpointFormat: Sendable {
 }
 
 /// Every format, in the order of detection: those with a magic number before those without.
-///
-/// ONNX takes its place here when it is read and written.
-public let allFormats: [any CheckpointFormat.Type] = [GGUF.self, PyTorch.self, NPZ.self, Safetensors.self]
+public let allFormats: [any CheckpointFormat.Type] = [GGUF.self, PyTorch.self, NPZ.self, Safetensors.self, ONNX.self]
 
 /// The choices a reader leaves to the user.
 public struct ReadOptions: Sendable {

@@ -7,12 +7,19 @@ public final class SHA256 {
   /// How many bytes a digest has.
   public static let byteCount = 32
   private let context: OpaquePointer?
+  private let byteCount: Int
   private var isValid: Bool
 
   /// Begins an empty message.
-  public init() {
+  public convenience init() { self.init(EVP_sha256(), byteCount: Self.byteCount) }
+
+  /// Begins an empty message for SHA-1, which formats of others ask for: it tells damage, not malice.
+  static func sha1() -> SHA256 { SHA256(EVP_sha1(), byteCount: 20) }
+
+  private init(_ algorithm: OpaquePointer?, byteCount: Int) {
+    self.byteCount = byteCount
     context = EVP_MD_CTX_new()
-    isValid = context != nil && EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
+    isValid = context != nil && EVP_DigestInit_ex(context, algorithm, nil) == 1
   }
 
   deinit { EVP_MD_CTX_free(context) }
@@ -23,14 +30,14 @@ public final class SHA256 {
     isValid = EVP_DigestUpdate(context, buffer.baseAddress, buffer.count) == 1
   }
 
-  /// The 32 bytes of the digest. The message is then complete: a second call throws.
+  /// The bytes of the digest, 32 of SHA-256. The message is then complete: a second call throws.
   ///
-  /// Throws `io` when libcrypto failed (it has no memory, or a policy of the system forbids SHA-256).
+  /// Throws `io` when libcrypto failed (it has no memory, or a policy of the system forbids it).
   public func finalize() throws(FileError) -> [UInt8] {
-    var digest = [UInt8](repeating: 0, count: Self.byteCount)
+    var digest = [UInt8](repeating: 0, count: byteCount)
     var length: UInt32 = 0
     isValid = isValid && EVP_DigestFinal_ex(context, &digest, &length) == 1
-    guard isValid, Int(length) == Self.byteCount else { throw FileError(.io, "libcrypto cannot compute SHA-256") }
+    guard isValid, Int(length) == byteCount else { throw FileError(.io, "libcrypto cannot compute a digest") }
     isValid = false
     return digest
   }

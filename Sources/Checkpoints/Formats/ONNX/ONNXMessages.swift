@@ -185,14 +185,15 @@ struct PackedONNX {
   /// Throws `unsupported` when the message is larger than protobuf allows.
   init(_ model: ONNXModel, external: [String: [(key: String, value: String)]] = [:]) throws(FileError) {
     let packer = ONNXPacker(external: external)
-    let message = try packer.model(model)
-    let size = onnx__model_proto__get_packed_size(message)
+    // The graph comes last, as protobuf allows: a file that is cut anywhere has none that is whole.
+    let messages = [try packer.model(model), try packer.model(onlyGraph: model.graph)]
+    let size = messages.reduce(0) { $0 + onnx__model_proto__get_packed_size($1) }
     guard size <= ONNX.maximumFileSize else {
       throw FileError(
         .unsupported, "a model of \(size) bytes in one file, ONNX allows \(ONNX.maximumFileSize)",
         hint: "Its tensors need external data")
     }
-    parts = packer.pack(message)
+    parts = messages.flatMap { packer.pack($0) }
   }
 }
 
@@ -224,8 +225,8 @@ private final class ONNXPacker: MessageMemory {
       Unmanaged<ONNXPacker>.fromOpaque(packer).takeUnretainedValue().append(count, data)
     }
     onnx__model_proto__pack_to_buffer(message, base)
-    parts.append(.bytes(pending))
-    return parts
+    defer { (parts, pending) = ([], []) }
+    return parts + [.bytes(pending)]
   }
 
   private func append(_ count: Int, _ data: UnsafePointer<UInt8>) {
@@ -244,7 +245,6 @@ private final class ONNXPacker: MessageMemory {
     (message.pointee.has_ir_version, message.pointee.ir_version) = (1, model.irVersion)
     message.pointee.producer_name = try string(model.producer)
     message.pointee.producer_version = try string(model.producerVersion)
-    message.pointee.graph = try graph(model.graph, isMain: true)
     (message.pointee.n_opset_import, message.pointee.opset_import) = try list(model.opsets) {
       (opset) throws(FileError) in
       let message = new(onnx__operator_set_id_proto__init)
@@ -253,6 +253,12 @@ private final class ONNXPacker: MessageMemory {
       return message
     }
     (message.pointee.n_metadata_props, message.pointee.metadata_props) = try pairs(model.metadata)
+    return message
+  }
+
+  func model(onlyGraph graph: ONNXGraph) throws(FileError) -> UnsafeMutablePointer<Onnx__ModelProto> {
+    let message = new(onnx__model_proto__init)
+    message.pointee.graph = try self.graph(graph, isMain: true)
     return message
   }
 

@@ -50,7 +50,7 @@ extension ONNX {
     private func bytes(of dtype: DType, shape: [Int], _ scanned: ScannedTensor, _ data: inout ExternalData)
       throws(FileError) -> Bytes
     {
-      if let external { return try data.bytes(external) }
+      if let external { return try data.bytes(external, count: dtype.byteCount(shape: shape)) }
       let counts = [floats.count, int32s.count, int64s.count, doubles.count, uint64s.count]
       let sources = counts.count { $0 > 0 } + (scanned.payload == nil ? 0 : 1)
       guard sources <= 1 else { throw FileError(.malformed, "data in \(sources) fields, allowed one") }
