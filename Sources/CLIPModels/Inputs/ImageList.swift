@@ -59,7 +59,9 @@ public struct ImageList: Sendable, Equatable {
 
   private static func kind(of path: String, entry: String) -> Kind {
     var info = stat()
-    guard entry.utf8.first != UInt8(ascii: "."), lstat(path, &info) == 0 else { return .other }
+    guard entry.utf8.first != UInt8(ascii: ".") else { return .other }
+    // A name that is not UTF-8 cannot be opened as it is written here: it fails as an image, and is not passed over.
+    guard lstat(path, &info) == 0 else { return ImageSignature.isName(entry) ? .image : .other }
     if info.st_mode & S_IFMT == S_IFDIR { return .directory }
     if info.st_mode & S_IFMT == S_IFLNK {
       // A link that leads nowhere is an image that is missing when its name says that it is one.

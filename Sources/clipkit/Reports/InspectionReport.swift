@@ -19,13 +19,24 @@ struct InspectionReport {
     checkpoint.formatDetail.isEmpty ? checkpoint.format : "\(checkpoint.format) (\(checkpoint.formatDetail))"
   }
 
+  /// What a checkpoint is that is no model.
+  private var contents: String {
+    let metadata = checkpoint.metadata
+    if Golden.isGolden(checkpoint) {
+      let model = metadata["clipkit.model"]?.string ?? ""
+      let producer = metadata["clipkit.producer"]?.string ?? ""
+      return "a golden file of \(escaped(model)), by \(escaped(producer))"
+    }
+    return metadata["clipkit.embeddings"] != nil ? "embeddings" : "not a CLIP that clipkit knows"
+  }
+
   var text: String {
     var text = "\(escaped(path, limit: 4096)): \(formatName), \(byteText(inspection.fileBytes))\n"
     if let model = inspection.model {
       let encoder = !model.config.hasVision ? "" : model.config.isResNet ? " with a ModifiedResNet" : " with a ViT"
       text += "\(model.config.family.title)\(encoder), dialect \(model.dialect.name), "
     } else {
-      text += "not a CLIP that clipkit knows, "
+      text += "\(contents), "
     }
     text += "\(counted(inspection.entries.count, "tensor")), \(counted(inspection.parameters, "parameter"))\n"
     text += groups("types", inspection.types) + groups("towers", inspection.towers) + cost + config

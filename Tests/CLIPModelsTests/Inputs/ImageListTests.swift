@@ -32,6 +32,17 @@ import Testing
     #expect(try ImageList(["\(directory.path)//"]).paths.first == "\(directory.path)//Z.gif")
   }
 
+  /// It will fail as an image that cannot be opened.
+  @Test func aNameThatIsNotUTF8IsNotPassedOver() throws {
+    let bytes = Array(directory.file("caf").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9)]
+    let descriptor = open(bytes + Array(".jpg".utf8CString), O_WRONLY | O_CREAT, 0o600)
+    // Some file systems take UTF-8 alone.
+    guard descriptor >= 0 else { return }
+    close(descriptor)
+    let list = try ImageList([directory.path])
+    #expect(list.paths == paths("caf\u{FFFD}.jpg") && list.skipped == 0)
+  }
+
   @Test func contentTellsWhatTheNameDoesNot() throws {
     try write("jpeg", content: [0xFF, 0xD8, 0xFF, 0xE0])
     try write("png.dat", content: [0x89] + Array("PNG\r\n\u{1A}\n".utf8))
