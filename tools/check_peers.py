@@ -251,12 +251,13 @@ def main():
             import check_clip_cpp
             import check_golden
             import check_layouts
+            import check_onnx_layouts
             import check_sentencepiece
             import check_tokenizers
             import check_torch
             plan += [*check_layouts.planned(checks), *check_clip_cpp.planned(checks), *check_torch.planned(checks),
                      *check_tokenizers.planned(checks), *check_sentencepiece.planned(checks),
-                     *check_golden.planned(checks)]
+                     *check_golden.planned(checks), *check_onnx_layouts.planned(checks)]
         for title, body, *arguments in plan:
             if options.only in title:
                 checks.check(title, body, *arguments)

@@ -12,6 +12,7 @@ public final class OutputDirectory {
   private var hidden: String?
   private var lock: Int32 = -1
   private var names: [String] = []
+  private var folders: Set<String> = []
 
   /// Checks that the directory may be created, and begins.
   public init(_ path: String, policy: FileWriter.Policy = FileWriter.Policy()) throws(FileError) {
@@ -56,8 +57,12 @@ public final class OutputDirectory {
     }
     let entries = isDirectory(path) ? try entries(of: path) : []
     for entry in entries {
-      if let identity = FileIdentity(path: "\(path)/\(entry)"), policy.inputs.contains(identity) {
-        throw FileError(.usage, "the output is the input", file: path, hint: "Choose another output")
+      // Folders of outputs hold no folders.
+      let inner = isFolder("\(path)/\(entry)") ? try Self.entries(of: "\(path)/\(entry)") : []
+      for name in [entry] + inner.map({ "\(entry)/\($0)" }) {
+        if let identity = FileIdentity(path: "\(path)/\(name)"), policy.inputs.contains(identity) {
+          throw FileError(.usage, "the output is the input", file: path, hint: "Choose another output")
+        }
       }
     }
     guard info.st_mode & S_IFMT != S_IFLNK else {
@@ -72,10 +77,17 @@ public final class OutputDirectory {
     try TemporaryFile.checkDirectory(of: path)
   }
 
-  /// Begins a file in the directory; it is part of the output once it is committed.
+  /// Begins a file in the directory, or in a folder of it; it is part of the output once it is committed.
   public func file(_ name: String) throws(FileError) -> FileWriter {
     guard let hidden else { throw FileError(.io, "the directory is complete already", file: path) }
     names.append(name)
+    if let slash = name.utf8.firstIndex(of: UInt8(ascii: "/")) {
+      let folder = String(name[..<slash])
+      guard mkdir("\(hidden)/\(folder)", 0o777) == 0 || errno == EEXIST else {
+        throw FileError.system("cannot create", path: "\(path)/\(folder)")
+      }
+      folders.insert(folder)
+    }
     return try FileWriter(
       "\(path)/\(name)", policy: FileWriter.Policy(sync: policy.sync), at: "\(hidden)/\(name)")
   }
@@ -88,8 +100,10 @@ public final class OutputDirectory {
     let old = FileIdentity(path: path) == nil ? [] : try Self.entries(of: path)
     for entry in old { try keepMode(of: entry, in: hidden) }
     keepMode(from: path, to: hidden)
-    if policy.sync, fsync(lock) != 0 {
-      throw FileError(.io, "cannot flush: \(systemMessage(errno))", file: path)
+    if policy.sync {
+      // A folder's own entry is flushed with the directory.
+      for folder in folders.sorted() { try TemporaryFile.flushDirectory(of: "\(hidden)/\(folder)/") }
+      guard fsync(lock) == 0 else { throw FileError(.io, "cannot flush: \(systemMessage(errno))", file: path) }
     }
     if old.isEmpty {
       guard rename(hidden, path) == 0 else {
@@ -109,6 +123,10 @@ public final class OutputDirectory {
 
   /// Gives a new file the mode of the old one that it replaces; throws when it replaces none.
   private func keepMode(of entry: String, in hidden: String) throws(FileError) {
+    if folders.contains(entry), Self.isFolder("\(path)/\(entry)") {
+      for inner in try Self.entries(of: "\(path)/\(entry)") { try keepMode(of: "\(entry)/\(inner)", in: hidden) }
+      return keepMode(from: "\(path)/\(entry)", to: "\(hidden)/\(entry)")
+    }
     var info = stat()
     let isFile = lstat("\(path)/\(entry)", &info) == 0 && info.st_mode & S_IFMT == S_IFREG
     guard isFile, names.contains(entry) else {
@@ -122,6 +140,12 @@ public final class OutputDirectory {
   private func keepMode(from old: String, to new: String) {
     var info = stat()
     if stat(old, &info) == 0 { chmod(new, info.st_mode & 0o777) }
+  }
+
+  /// Whether it is a directory itself, not a link to one.
+  private static func isFolder(_ path: String) -> Bool {
+    var info = stat()
+    return lstat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
   }
 
   /// The names in a directory, without `.` and `..`, in the order of their bytes.

@@ -103,3 +103,25 @@ func aFilesNameIsNoDirectorys(_ options: [String]) throws {
   }
   #expect(try place.entries("elsewhere").isEmpty)
 }
+
+/// Folders within are replaced with their files, and nothing else that is in them.
+@Test func foldersAreReplacedWithTheirFiles() throws {
+  let place = try Workplace()
+  let write = { (options: String...) in
+    try place.start(
+      ["convert", fixture("checkpoints/hf-vision"), "out", "--layout", "transformers.js", "-q", "--assume", "openai"]
+        + options
+    )
+    .wait()
+  }
+  #expect(try write().exitCode == 0)
+  let model = try place.status("out/onnx/vision_model.onnx")
+  #expect(try write("--force").exitCode == 0)
+  #expect(try place.status("out/onnx/vision_model.onnx") != model)
+  try place.write([1], to: "out/onnx/thesis.tex")
+  expectRefusal(
+    try write("--force"), 73,
+    "out: output holds 'onnx/thesis.tex', which this does not replace. Choose another directory")
+  #expect(try place.entries("out/onnx") == ["thesis.tex", "vision_model.onnx"])
+  #expect(try place.entries() == ["out", "tiny.safetensors"])
+}

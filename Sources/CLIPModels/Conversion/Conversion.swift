@@ -21,9 +21,6 @@ private struct Conversion {
     // A type that is not read cannot be written; the first names the tensor.
     if let error = source.unreadable.first { throw error.located(file: source.files.first?.path) }
     guard let model = try CLIPModel(source, options: options.config) else {
-      guard !options.isONNX(output) else {
-        throw FileError(.unsupported, "not a CLIP that clipkit knows: there is no graph to write", file: input)
-      }
       guard options.dialect == nil, options.layout == nil, options.towers == .both else {
         throw FileError(
           .unsupported, "not a CLIP that clipkit knows: its tensors can be copied, not renamed", file: input,

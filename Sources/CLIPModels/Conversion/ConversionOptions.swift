@@ -44,6 +44,17 @@ public struct ONNXOptions: Sendable {
   /// Whether batch norms are computed into the convolutions before them.
   public var foldsNorms = false
 
+  /// When the tensors' data goes to a file beside the model.
+  public var externalData = ExternalData.auto
+
+  /// When the tensors' data goes to a file beside the model.
+  public enum ExternalData: String, Sendable, CaseIterable {
+    /// When it does not fit into one file of 2 GiB.
+    case auto
+    case always
+    case never
+  }
+
   /// Operators of version 17, as the layout's consumers expect.
   public init() {}
 }

@@ -20,12 +20,14 @@ struct ONNXLayout {
   private let config: ModelConfig
   private let dialect: Dialect
   private let layout: DirectoryLayout
+  private let dtype: DType
 
   init(_ model: CLIPModel, dialect: Dialect, options: ConversionOptions) throws(FileError) {
     self.model = model
     self.dialect = dialect
     config = model.config.without(vision: options.towers == .text, text: options.towers == .image)
     layout = options.layout ?? .flat
+    dtype = options.dtype == .f16 ? .f16 : .f32
     isDirectory = layout != .flat
     let (hasText, hasImage) = (config.hasText, config.hasVision)
     let whole: TowerSelection = hasText && hasImage ? .both : hasText ? .text : .image
@@ -64,5 +66,47 @@ struct ONNXLayout {
   }
 
   /// The files beside the graphs that the layout's consumers read.
-  func sideCars() throws(FileError) -> SideCars { SideCars() }
+  /// - Parameter external: The graphs whose tensors' data lies beside them.
+  /// - Throws: `unsupported` when the consumers have no such model, or need a fact that nothing states.
+  func sideCars(external: [String]) throws(FileError) -> SideCars {
+    var files = SideCars()
+    switch layout {
+    case .hf, .flat: break
+    case .transformersJS, .optimum:
+      let projections = ["visual.proj", "visual.proj.weight", "text_projection", "text_projection.weight"]
+      let huggingFace = try HuggingFaceLayout(
+        config, hasProjection: projections.contains { model.tensors[$0] != nil })
+      var json = try huggingFace.config(dtype: dtype).object ?? JSONObject()
+      if layout == .transformersJS, !external.isEmpty {
+        // In a browser no file can be looked for.
+        var places = JSONObject()
+        for name in external { places[name] = true }
+        json["transformers.js_config"] = ["use_external_data_format": .object(places)]
+      }
+      files.add("config.json", .object(json))
+      if config.hasVision { files.add("preprocessor_config.json", try huggingFace.preprocessor()) }
+      if config.hasText { try files.addFastTokenizer(model, config) }
+    case .immich:
+      // One config for both, whichever is written.
+      let openCLIP = try OpenCLIPLayout(model.config, model: model, dialect: dialect)
+      files.add("config.json", try openCLIP.json()["model_cfg"] ?? .null)
+      if config.hasVision { files.add("visual/preprocess_cfg.json", try openCLIP.imagePreparation()) }
+      if config.hasText {
+        var tokenizer = SideCars()
+        try tokenizer.addFastTokenizer(model, config)
+        files.add(tokenizer.within("textual"))
+      }
+    case .openCLIP:
+      files.add("open_clip_config.json", try OpenCLIPLayout(model.config, model: model, dialect: dialect).json())
+      if config.hasText { try files.addFastTokenizer(model, config) }
+    }
+    return files
+  }
+
+  /// What a user should know of them.
+  func notes(_ sideCars: SideCars) -> [String] {
+    let isRead = config.hasText && [.transformersJS, .immich].contains(layout)
+    guard isRead, !sideCars.files.contains(where: { $0.name.hasSuffix("tokenizer.json") }) else { return [] }
+    return ["no tokenizer.json lies beside the source: \(layout.rawValue) cannot read texts without one"]
+  }
 }

@@ -42,6 +42,19 @@ struct OpenCLIPLayout {
     return .object(json)
   }
 
+  /// `preprocess_cfg.json`, as `open_clip.get_model_preprocess_cfg` gives it.
+  func imagePreparation() throws(FileError) -> JSONValue {
+    let size = try config.required(.visionImageSize, for: "preprocess_cfg.json")
+    for field in [ConfigField.imageMean, .imageStd, .imageInterpolation, .imageResizeMode] {
+      _ = try config.required(field, for: "preprocess_cfg.json")
+    }
+    var json: JSONObject = ["size": [size, size], "mode": "RGB"]
+    let rest = try preprocessing() ?? JSONObject()
+    for key in rest.keys { json[key] = rest[key] }
+    if json["fill_color"] == nil { json["fill_color"] = 0 }
+    return .object(json)
+  }
+
   private func visionConfig() throws(FileError) -> JSONObject {
     let file = "open_clip_config.json"
     var json = JSONObject()

@@ -27,6 +27,18 @@ struct SideCars {
     }
   }
 
+  /// Whether there is a file of that name.
+  func has(_ name: String) -> Bool { files.contains { $0.name == name } }
+
+  /// The same files in a folder.
+  func within(_ folder: String) -> SideCars {
+    var copy = self
+    copy.files = files.map { ("\(folder)/\($0.name)", $0.bytes) }
+    return copy
+  }
+
+  mutating func add(_ other: SideCars) { files += other.files }
+
   mutating func add(_ name: String, _ json: JSONValue) {
     files.append((name, Bytes(Array(json.text(pretty: true).utf8))))
   }
@@ -43,6 +55,13 @@ struct SideCars {
       let path = "\(directory(of: source.path))/\(name)"
       if FileIdentity(path: path) != nil { files.append((name, Bytes(try InputFile(path)))) }
     }
+  }
+
+  /// A tokenizer for programs that read `tokenizer.json` only. SentencePiece's is there if the source has it.
+  mutating func addFastTokenizer(_ model: CLIPModel, _ config: ModelConfig) throws(FileError) {
+    try addTokenizer(model, config)
+    guard config.family == .clip, !has("tokenizer.json"), let vocabulary = try model.vocabulary() else { return }
+    files.append(("tokenizer.json", Bytes(Array(try vocabulary.fastTokenizer().text().utf8))))
   }
 
   mutating func addTokenizer(_ model: CLIPModel, _ config: ModelConfig) throws(FileError) {

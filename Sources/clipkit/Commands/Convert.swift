@@ -7,7 +7,7 @@ struct Convert: ParsableCommand {
     abstract: "Write a model in another format, naming, type or layout.",
     discussion: """
       The output's extension chooses the format (.safetensors, .pt, .gguf, .npz, .onnx), or --format does; --layout writes a \
-      directory that transformers or open_clip loads. Names stay as they are unless --dialect says otherwise. The \
+      directory that transformers or open_clip loads, or ONNX files as transformers.js, Optimum or immich do. Names stay as they are unless --dialect says otherwise. The \
       report says what was renamed, dropped and cast. Nothing is written when anything fails.
       """)
 
@@ -51,6 +51,9 @@ struct Convert: ParsableCommand {
     help: "ONNX: divide embeddings by their length, or not. By default as the layout's consumers expect.")
   var normalize: Bool?
 
+  @Option(help: "ONNX: when tensors' data goes to a file beside the model.")
+  var externalData = ONNXOptions.ExternalData.auto
+
   @Flag(help: "ONNX: compute a ResNet's batch norms into its convolutions.")
   var foldBatchNorm = false
 
@@ -84,6 +87,7 @@ struct Convert: ParsableCommand {
     options.onnx.opset = opset
     options.onnx.normalizes = normalize
     options.onnx.foldsNorms = foldBatchNorm
+    options.onnx.externalData = externalData
     options.config = config.options
     options.policy = writing.policy()
     options.dryRun = dryRun
@@ -101,8 +105,10 @@ struct Convert: ParsableCommand {
 enum TargetType: String, CaseIterable, ExpressibleByArgument {
   case keep, f32, f16, bf16, f64
   case q8 = "q8_0"
+  /// ONNX computes in f32 from weights of bf16.
+  case bf16Weights = "bf16-weights"
 
-  var dtype: DType? { DType(rawValue: rawValue) }
+  var dtype: DType? { self == .bf16Weights ? .bf16 : DType(rawValue: rawValue) }
 }
 
 /// A number of bytes, with a unit in powers of ten: 500MB, 2GB, 1000000.

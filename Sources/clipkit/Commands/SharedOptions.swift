@@ -146,6 +146,7 @@ struct OutputOptions: ParsableArguments {
 extension Conventions: ExpressibleByArgument {}
 extension TowerSelection: ExpressibleByArgument {}
 extension DirectoryLayout: ExpressibleByArgument {}
+extension ONNXOptions.ExternalData: ExpressibleByArgument {}
 extension TokenizerDialect: ExpressibleByArgument {}
 extension Tolerances.Profile: ExpressibleByArgument {}
 extension Shard: ExpressibleByArgument {}

@@ -111,4 +111,56 @@ import Testing
     }
     #expect(error?.message.hasPrefix(message) == true, "\(String(describing: error))")
   }
+
+  private func files(_ layout: DirectoryLayout, _ change: (inout ConversionOptions) -> Void = { _ in }) throws
+    -> [String]
+  {
+    var options = ConversionOptions()
+    options.layout = layout
+    options.policy = FileWriter.Policy(force: true)
+    change(&options)
+    let path = directory.file(layout.rawValue)
+    _ = try convert(fixture("checkpoints/hf-clip"), to: path, options: options)
+    return try OutputDirectory.entries(of: path).flatMap { entry in
+      let inner = (try? OutputDirectory.entries(of: "\(path)/\(entry)")) ?? []
+      return inner.isEmpty ? [entry] : inner.map { "\(entry)/\($0)" }
+    }
+  }
+
+  private let tokenizer = [
+    "merges.txt", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json",
+  ]
+
+  @Test func layoutsAreWholeDirectories() throws {
+    let beside = ["config.json", "preprocessor_config.json"] + tokenizer
+    #expect(
+      Set(try files(.transformersJS))
+        == Set(beside + ["onnx/model.onnx", "onnx/text_model.onnx", "onnx/vision_model.onnx"]))
+    #expect(
+      Set(try files(.immich))
+        == Set(
+          ["config.json", "visual/model.onnx", "visual/preprocess_cfg.json", "textual/model.onnx"]
+            + tokenizer.map { "textual/\($0)" }))
+  }
+
+  @Test func dataLiesBesideTheModelWhenAsked() throws {
+    let (_, model) = try run("openclip-vit", to: "external.onnx") { $0.onnx.externalData = .always }
+    let whole = try run("openclip-vit").model
+    #expect(try OutputDirectory.entries(of: directory.path).contains("external.onnx_data"))
+    for (external, own) in zip(model.graph.initializers, whole.graph.initializers) {
+      #expect(try external.tensor.bytes.load() == own.tensor.bytes.load(), "\(own.name)")
+    }
+    let names = try files(.transformersJS) { $0.onnx.externalData = .always }
+    #expect(names.contains("onnx/model.onnx_data"))
+    let config = try JSONValue(contentsOf: directory.file("transformers.js/config.json"))
+    #expect(config["transformers.js_config"]?["use_external_data_format"]?["model.onnx"] == true)
+  }
+
+  @Test func aTypeIsPartOfTransformersJSNames() throws {
+    let names = try files(.transformersJS) {
+      $0.dtype = .f16
+      $0.towers = .image
+    }
+    #expect(names.sorted() == ["config.json", "onnx/vision_model_fp16.onnx", "preprocessor_config.json"])
+  }
 }

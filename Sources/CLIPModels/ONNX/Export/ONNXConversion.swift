@@ -58,7 +58,11 @@ struct ONNXConversion {
       plans.append(plan)
       parts.append(Part(name: file.name, model: onnx))
     }
-    report.bytes = isDirectory ? try writeDirectory(parts, layout.sideCars()) : try writeFile(parts[0])
+    var external: [String] = []
+    for part in parts where try isExternal(part.model) { external.append(lastComponent(of: part.name)) }
+    let sideCars = try layout.sideCars(external: external)
+    report.warnings += layout.notes(sideCars)
+    report.bytes = isDirectory ? try writeDirectory(parts, sideCars) : try writeFile(parts[0])
     var dropped = Set(plans[0].dropped)
     for plan in plans {
       dropped.formIntersection(plan.dropped)
@@ -96,20 +100,27 @@ struct ONNXConversion {
 
   // MARK: Output
 
+  /// Data that lies beside a model is in its place before the model.
   private func writeFile(_ part: Part) throws(FileError) -> Int {
+    var data: FileWriter?
+    if try isExternal(part.model) {
+      let path = "\(path)\(Self.dataSuffix)"
+      data = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
+    }
     let writer = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
-    return try write(part, to: writer, total: total([part]))
+    return try write(part, to: writer, data: data, total: total([part]))
   }
 
   private func writeDirectory(_ parts: [Part], _ sideCars: SideCars) throws(FileError) -> Int {
     let directory = options.dryRun ? nil : try OutputDirectory(path, policy: policy)
     var bytes = 0
     for part in parts {
-      let writer = try directory?.file(part.name) ?? FileWriter(measuring: "\(path)/\(part.name)")
-      bytes += try write(part, to: writer, total: total(parts))
+      var data: FileWriter?
+      if try isExternal(part.model) { data = try file("\(part.name)\(Self.dataSuffix)", in: directory) }
+      bytes += try write(part, to: file(part.name, in: directory), data: data, total: total(parts))
     }
     for (name, text) in sideCars.files {
-      let writer = try directory?.file(name) ?? FileWriter(measuring: "\(path)/\(name)")
+      let writer = try file(name, in: directory)
       writer.write(text)
       try writer.commit()
       bytes += writer.offset
@@ -118,18 +129,48 @@ struct ONNXConversion {
     return bytes
   }
 
+  private func file(_ name: String, in directory: OutputDirectory?) throws(FileError) -> FileWriter {
+    try directory?.file(name) ?? FileWriter(measuring: "\(path)/\(name)")
+  }
+
+  /// transformers.js' and Optimum's.
+  private static let dataSuffix = "_data"
+
+  /// Whether the tensors' data lies in a file beside the model.
+  private func isExternal(_ model: ONNXModel) throws(FileError) -> Bool {
+    switch options.onnx.externalData {
+    case .always: return true
+    case .auto: return ONNX.needsExternalData(model)
+    case .never:
+      guard !ONNX.needsExternalData(model) else {
+        throw FileError(
+          .usage, "one file holds no more than 2 GiB", file: path, hint: "Leave out --external-data never")
+      }
+      return false
+    }
+  }
+
   private func total(_ parts: [Part]) -> Int {
     parts.reduce(0) { $0 + $1.model.graph.initializers.reduce(0) { $0 + $1.tensor.bytes.count } }
   }
 
-  private func write(_ part: Part, to writer: FileWriter, total: Int) throws(FileError) -> Int {
-    if let onProgress = options.onProgress { writer.onProgress = { onProgress($0, total) } }
+  private func write(
+    _ part: Part, to writer: FileWriter, data: FileWriter?, total: Int
+  ) throws(FileError) -> Int {
+    if let onProgress = options.onProgress {
+      for file in [writer, data] { file?.onProgress = { onProgress($0, total) } }
+    }
     do throws(FileError) {
-      try ONNX.write(part.model, to: writer)
+      if let data {
+        try ONNX.write(part.model, to: writer, data: data, location: lastComponent(of: data.path))
+        try data.commit()
+      } else {
+        try ONNX.write(part.model, to: writer)
+      }
       try writer.commit()
     } catch {
       throw error.located(file: writer.path)
     }
-    return writer.offset
+    return writer.offset + (data?.offset ?? 0)
   }
 }

@@ -1,12 +1,4 @@
 extension ONNX {
-  /// When tensors' data goes to a file beside the model.
-  package enum ExternalDataPolicy: String, Sendable, CaseIterable {
-    /// When it does not fit into one file.
-    case auto
-    case always
-    case never
-  }
-
   /// Tensors of fewer bytes stay in the model.
   static let smallestExternal = 1 << 10
   /// What external data is aligned to: a page, or from a mebibyte on what Windows needs to map it.
