@@ -15,7 +15,10 @@ struct Bench {
     let arguments = Array(CommandLine.arguments.dropFirst())
     if arguments.first == "images", arguments.count > 3 { return try images(Array(arguments.dropFirst())) }
     if arguments.first == "encode", arguments.count == 5 { return try EncoderBench(arguments).answer() }
-    print("usage: Bench images MODEL RUNS PICTURE … | Bench encode MODEL PICTURE PROMPTS THREADS")
+    if arguments.first == "evaluate", arguments.count == 6 { return try EvaluatorBench(arguments).answer() }
+    print(
+      "usage: Bench images MODEL RUNS PICTURE … | Bench encode MODEL PICTURE PROMPTS THREADS | "
+        + "Bench evaluate MODEL INPUTS OUTPUTS THREADS RUNS")
     exit(64)
   }
 

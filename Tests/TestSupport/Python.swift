@@ -21,6 +21,11 @@ public enum Python {
 
   /// What a script prints; throws with its error output when it fails.
   public static func run(_ interpreter: String?, _ script: String, _ arguments: String...) throws -> String {
+    try run(interpreter, script, arguments)
+  }
+
+  /// The same, for any number of arguments.
+  public static func run(_ interpreter: String?, _ script: String, _ arguments: [String]) throws -> String {
     guard let interpreter else { throw FileError(.missing, "no Python environment", hint: "Run tools/setup --peers") }
     let directory = try TemporaryDirectory()
     let file = try directory.write(Array(script.utf8), to: "script.py")

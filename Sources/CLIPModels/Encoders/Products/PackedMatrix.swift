@@ -15,16 +15,22 @@ package struct PackedMatrix: Sendable {
   private static var width: Int { ProductKernels.panelWidth }
 
   private init(outputs: Int, inputs: Int, dtype: DType) throws(FileError) {
-    let (padded, overflow) = outputs.addingReportingOverflow(Self.width - 1)
-    let (bytes, tooMany) = (padded / Self.width * Self.width).multipliedReportingOverflow(by: inputs)
-    let (size, tooLarge) = bytes.multipliedReportingOverflow(by: dtype.blockBytes)
-    guard !overflow, !tooMany, !tooLarge else {
-      throw FileError(.unsupported, "a matrix of \(outputs) × \(inputs) weights")
-    }
+    let size = try Self.byteCount(outputs: outputs, inputs: inputs, dtype: dtype)
     self.outputs = outputs
     self.inputs = inputs
     self.dtype = dtype
     panels = PageMemory(count: size)
+  }
+
+  /// The memory of a packed matrix: whole panels.
+  package static func byteCount(outputs: Int, inputs: Int, dtype: DType = .f32) throws(FileError) -> Int {
+    let (padded, overflow) = outputs.addingReportingOverflow(Self.width - 1)
+    let (count, tooMany) = (padded / Self.width * Self.width).multipliedReportingOverflow(by: inputs)
+    let (size, tooLarge) = count.multipliedReportingOverflow(by: dtype.blockBytes)
+    guard !overflow, !tooMany, !tooLarge else {
+      throw FileError(.unsupported, "a matrix of \(outputs) × \(inputs) weights")
+    }
+    return size
   }
 
   /// Packs a tensor [outputs, inputs …], whose further dimensions count as one, or [inputs, outputs] if `transposed`.
@@ -51,6 +57,20 @@ package struct PackedMatrix: Sendable {
     try self.init(outputs: outputs, inputs: inputs, dtype: .f32)
     for output in stride(from: 0, to: outputs, by: Self.width) {
       pack(UnsafeRawPointer(rows + output * inputs), from: output)
+    }
+  }
+
+  /// Packs f32 columns in memory, [inputs, outputs], whose rows begin `stride` numbers apart, into memory that is at
+  /// least `byteCount` large and used for nothing else meanwhile.
+  init(outputs: Int, inputs: Int, columns: UnsafePointer<Float>, stride: Int, into memory: PageMemory) {
+    (self.outputs, self.inputs, dtype, panels) = (outputs, inputs, .f32, memory)
+    let width = Self.width
+    let target = panels.start.assumingMemoryBound(to: Float.self)
+    for output in Swift.stride(from: 0, to: outputs, by: width) {
+      let count = min(width, outputs - output)
+      for input in 0..<inputs {
+        (target + output * inputs + input * width).update(from: columns + input * stride + output, count: count)
+      }
     }
   }
 

@@ -8,6 +8,11 @@ extension ONNX {
     ("UINT4", nil), ("INT4", nil), ("FLOAT4E2M1", nil), ("FLOAT8E8M0", nil), ("UINT2", nil), ("INT2", nil),
   ]
 
+  /// The element type of a number; nil for what no tensor of ours has, and for numbers that are none.
+  package static func dtype(of number: Int) -> DType? {
+    dataTypes.indices.contains(number) ? dataTypes[number].dtype : nil
+  }
+
   /// The number of a type, nil when the specification has none.
   static func number(of dtype: DType) -> Int32? {
     dataTypes.firstIndex { $0.dtype == dtype }.map(Int32.init)
