@@ -28,7 +28,7 @@ public struct CLIPModel: Sendable {
   ///
   /// - Throws: what a config file's contents say.
   public init?(_ checkpoint: Checkpoint, options: ConfigOptions = ConfigOptions()) throws(FileError) {
-    let (checkpoint, prefixNotes) = try PrefixPeeling.peel(checkpoint)
+    let (checkpoint, prefixNotes) = try PrefixPeeling.peel(ONNXRecovery.recovered(checkpoint))
     guard let dialect = Dialect.recognise(checkpoint) else { return nil }
     var mapping = try CanonicalMapping(checkpoint, dialect: dialect)
     for name in ["logit_scale", "logit_bias"] where mapping.canonical[name] == nil {

@@ -33,10 +33,12 @@ enum PrefixPeeling {
     return (try rename(checkpoint, names), notes)
   }
 
-  /// transformers 5 writes a single tower without the tower's own prefix.
+  /// transformers 5 writes a single tower without the tower's own prefix, and so is one of open_clip exported alone.
   private static func flatTower(_ names: Set<String>) -> String? {
     if names.contains("embeddings.token_embedding.weight") { return "text_model." }
     if names.contains("embeddings.patch_embedding.weight") { return "vision_model." }
+    let isVision = names.contains("class_embedding") || names.contains("attnpool.positional_embedding")
+    if isVision, names.contains("conv1.weight") { return "visual." }
     return nil
   }
 

@@ -1,0 +1,110 @@
+import Checkpoints
+
+/// The constants of a graph, and who makes and takes each value.
+struct GraphConstants {
+  /// A constant under the name that it has but for what a quantizer or optimizer made of it.
+  struct Constant {
+    var name: String
+    var tensor: Tensor
+    /// Whether rows and columns are exchanged against the tensor of that name.
+    var isTransposed = false
+    /// Whether it is some rows of the tensor of that name.
+    var isPart = false
+  }
+
+  let graph: ONNXGraph
+  /// By the value's name in the graph.
+  private(set) var constants: [String: Constant] = [:]
+  /// The node that makes a value.
+  private(set) var producers: [String: Int] = [:]
+  /// The nodes that take a value.
+  private(set) var consumers: [String: [Int]] = [:]
+
+  init(_ graph: ONNXGraph) throws(FileError) {
+    self.graph = graph
+    for (name, tensor) in graph.initializers { constants[name] = Constant(name: name, tensor: tensor) }
+    for (index, node) in graph.nodes.enumerated() {
+      for output in node.outputs where !output.isEmpty { producers[output] = index }
+      for input in Set(node.inputs) where !input.isEmpty { consumers[input, default: []].append(index) }
+      if node.kind == "Constant", let output = node.outputs.first, case .tensor(let tensor)? = node.attributes["value"]
+      {
+        constants[output] = Constant(name: output, tensor: tensor)
+      }
+    }
+    try addQuantized()
+  }
+
+  /// ONNX Runtime's dynamic quantization keeps `NAME_quantized`, `NAME_scale` and `NAME_zero_point` of each weight, and
+  /// calls one that it exchanged the rows and columns of `NAME_Transposed`.
+  private mutating func addQuantized() throws(FileError) {
+    for (value, constant) in constants {
+      guard value.hasSuffix("_quantized"), !constant.tensor.dtype.isFloat else { continue }
+      var name = String(value.dropLast("_quantized".count))
+      guard let scale = constants["\(name)_scale"]?.tensor else { continue }
+      let tensor = try dequantized(constant.tensor, scale, constants["\(name)_zero_point"]?.tensor, axis: -1)
+      let isTransposed = name.hasSuffix("_Transposed")
+      if isTransposed { name.removeLast("_Transposed".count) }
+      constants[value] = Constant(name: name, tensor: tensor, isTransposed: isTransposed)
+    }
+  }
+
+  private func dequantized(
+    _ tensor: Tensor, _ scale: Tensor, _ zero: Tensor?, axis: Int
+  ) throws(FileError) -> Tensor {
+    let bytes = try DequantizedBytes(tensor, scale: scale, zero: zero, axis: axis)
+    return try Tensor(dtype: .f32, shape: tensor.shape, bytes: Bytes(bytes))
+  }
+
+  /// The constant behind a value, through what changes its type or exchanges rows and columns only.
+  func constant(_ value: String, depth: Int = 0) throws(FileError) -> Constant? {
+    if let constant = constants[value] { return constant }
+    guard depth < 8, let index = producers[value], let input = graph.nodes[index].inputs.first else { return nil }
+    let node = graph.nodes[index]
+    switch node.kind {
+    case "Cast", "Identity": return try constant(input, depth: depth + 1)
+    case "Transpose":
+      guard var found = try constant(input, depth: depth + 1), found.tensor.shape.count == 2,
+        case .integers([1, 0])? = node.attributes["perm"]
+      else { return nil }
+      found.isTransposed.toggle()
+      found.tensor = try found.tensor.transposed()
+      return found
+    case "DequantizeLinear":
+      guard var found = try constant(input, depth: depth + 1), node.inputs.count > 1,
+        let scale = constants[node.inputs[1]]?.tensor
+      else { return nil }
+      var axis = 1
+      if case .integer(let value)? = node.attributes["axis"] { axis = Int(clamping: value) }
+      let zero = node.inputs.count > 2 ? constants[node.inputs[2]]?.tensor : nil
+      found.tensor = try dequantized(found.tensor, scale, zero, axis: axis)
+      return found
+    case "Split":
+      guard var found = try constant(input, depth: depth + 1), let part = node.outputs.firstIndex(of: value),
+        let rows = found.tensor.shape.first, rows % node.outputs.count == 0
+      else { return nil }
+      let size = rows / node.outputs.count
+      found.tensor = try found.tensor.rows((part * size)..<((part + 1) * size))
+      found.isPart = true
+      return found
+    default: return nil
+    }
+  }
+
+  /// The path of the module that a node belongs to, as torch's exporters keep it: in the node's name, or in its metadata;
+  /// nil when neither has one.
+  func module(of node: ONNXNode) -> String? {
+    if let scopes = node.metadata.first(where: { $0.key == "pkg.torch.onnx.name_scopes" })?.value {
+      // The text of a Python list: modules from the outermost on, and the node itself.
+      let parts = scopes.split(separator: "'", omittingEmptySubsequences: false)
+      let names = parts.indices.filter { $0 % 2 == 1 }.map { String(parts[$0]) }
+      return names.dropLast().last
+    }
+    guard node.name.hasPrefix("/") else { return nil }
+    let parts = node.name.split(separator: "/").dropLast()
+    // A list of modules stands before its member, whose name begins with the list's.
+    let kept = parts.indices.filter { index in
+      !(index + 1 < parts.endIndex && parts[index + 1].hasPrefix("\(parts[index])."))
+    }
+    return kept.map { String(parts[$0]) }.joined(separator: ".")
+  }
+}

@@ -1,0 +1,42 @@
+import Checkpoints
+
+extension ONNXRecovery {
+  /// A checkpoint that was read of an ONNX file, with the names and layouts of the model; others, and what clipkit wrote,
+  /// as they are.
+  static func recovered(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
+    guard checkpoint.format == ONNX.name, let file = checkpoint.files.first else { return checkpoint }
+    let model = try ONNX.readModel(file)
+    guard model.producer != "clipkit" else { return checkpoint }
+    let recovery: ONNXRecovery
+    do throws(FileError) {
+      recovery = try ONNXRecovery(model)
+    } catch {
+      throw error.located(file: file.path)
+    }
+    var result = checkpoint
+    result.removeAllTensors()
+    for found in recovery.found { try result.add(found.tensor, named: found.name) }
+    result.notes += recovery.notes
+    return result
+  }
+
+  /// How the names were found, rule by rule, and what has none.
+  var notes: [String] {
+    var notes: [String] = []
+    for rule in Rule.allCases {
+      let names = found.filter { $0.rule == rule }.map(\.name)
+      guard !names.isEmpty else { continue }
+      let list = rule == .name ? "" : ": \(names.joined(separator: " "))"
+      notes.append("\(names.count) \(names.count == 1 ? "tensor is" : "tensors are") named \(rule.rawValue)\(list)")
+    }
+    if found.contains(where: { $0.rule == .foldedNorm }) {
+      notes.append(
+        "norms are as the graph computes them, not as they were trained: exporting computed them into convolutions")
+    }
+    let rest = unresolved.map { "\($0.name) \($0.tensor.shape)" }
+    if !rest.isEmpty {
+      notes.append("\(rest.count) constants of the graph are no tensor of a model: \(rest.joined(separator: " "))")
+    }
+    return notes
+  }
+}
