@@ -117,6 +117,32 @@ def check_model(checks, name, *options):
     check_lengths(files["text"], golden)
 
 
+def check_expected(checks, path):
+    """What PyTorch computed in double precision: every kind of encoder that there is a fixture of."""
+    name = path.name.removesuffix(".safetensors")
+    config = []
+    if name == "openclip-siglip":
+        config = ["--config", ROOT / "checkpoints/hf-siglip/config.json"]
+    if name.endswith(".npz"):
+        config = ["--config", path.with_suffix(".json")]
+    expected = load_file(path)
+    file = checks.convert(ROOT / "checkpoints" / name, "expected.onnx", "--dtype", "f32", *config)
+    validate(file)
+    graph = session(file)
+    outputs = dict(zip([entry.name for entry in graph.get_outputs()], graph.run(None, fed(graph, expected))))
+    for key in ("image_embeds", "text_embeds"):
+        close(unit(outputs[key]), expected[key], LIMIT, key)
+
+
+def check_type(checks, name, dtype):
+    """16 bits: all of f16 is computed in f16, weights of bf16 in f32; inputs and outputs are f32."""
+    path = checks.convert(ROOT / "checkpoints" / name, f"{dtype}.onnx", "--dtype", dtype)
+    model = validate(path)
+    kind = onnx.TensorProto.FLOAT16 if dtype == "f16" else onnx.TensorProto.BFLOAT16
+    assert all(entry.data_type == kind for entry in model.graph.initializer if sum(entry.dims) > 1)
+    check_whole(path, load_file(ROOT / f"golden/{name}.safetensors"), 2e-3 if dtype == "f16" else 1e-2)
+
+
 def check_names(checks, name):
     """Initializers are the source's own tensors, under their names, bit for bit."""
     source = readers.read(ROOT / "checkpoints" / name)
@@ -135,4 +161,8 @@ def planned(checks):
             yield f"ONNX of {name}, opset {opset}", check_model, checks, name, "--opset", opset
     for name in ("hf-clip", "openclip-vit", "openclip-rn", "hf-siglip"):
         yield f"ONNX names of {name}", check_names, checks, name
+        for dtype in ("f16", "bf16-weights"):
+            yield f"ONNX of {name} in {dtype}", check_type, checks, name, dtype
+    for path in sorted((ROOT / "expected/encoders").glob("*.safetensors")):
+        yield f"ONNX beside f64 of {path.stem}", check_expected, checks, path
     yield "ONNX of folded norms", check_model, checks, "openclip-rn", "--fold-batch-norm"

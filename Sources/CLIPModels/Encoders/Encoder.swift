@@ -27,10 +27,7 @@ public final class Encoder: Sendable {
     _ model: CLIPModel, towers: TowerSelection = .both, threads: Int = processorCount
   ) throws(FileError) {
     let file = model.checkpoint.files.first?.path
-    if let problem = model.checkpoint.unreadable.first ?? model.problems.first { throw problem.located(file: file) }
-    for statement in model.unsupportedEncoding where towers == .both || towers == statement.tower {
-      throw FileError(.unsupported, "\(statement.text), which is not computed here", file: file)
-    }
+    try Self.check(model, towers: towers)
     ops = CPUOps(threads: max(1, threads))
     do throws(FileError) {
       let config = model.config
@@ -46,8 +43,25 @@ public final class Encoder: Sendable {
         throw FileError(.mismatch, "neither an image nor a text encoder")
       }
       self.embedDim = embedDim
-      if hasImage, !config.isResNet { try Self.checkWidth(model, "visual.proj", .visionWidth, embedDim) }
-      if hasText { try Self.checkWidth(model, "text_projection", .textWidth, embedDim) }
+    } catch {
+      throw error.located(file: file)
+    }
+  }
+
+  /// Throws for what does not fit in a model, and for what its config asks and no forward pass here computes.
+  static func check(_ model: CLIPModel, towers: TowerSelection) throws(FileError) {
+    let (file, config) = (model.checkpoint.files.first?.path, model.config)
+    if let problem = model.checkpoint.unreadable.first ?? model.problems.first { throw problem.located(file: file) }
+    for statement in model.unsupportedEncoding where towers == .both || towers == statement.tower {
+      throw FileError(.unsupported, "\(statement.text), which is not computed here", file: file)
+    }
+    let width = config.integer(config.hasVision && towers != .text ? .visionWidth : .textWidth)
+    guard let embedDim = config.integer(.embedDim) ?? width else { return }
+    do throws(FileError) {
+      if config.hasVision, towers != .text, !config.isResNet {
+        try checkWidth(model, "visual.proj", .visionWidth, embedDim)
+      }
+      if config.hasText, towers != .image { try checkWidth(model, "text_projection", .textWidth, embedDim) }
     } catch {
       throw error.located(file: file)
     }

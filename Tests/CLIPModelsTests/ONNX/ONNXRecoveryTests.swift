@@ -65,25 +65,6 @@ private func numbers(_ tensor: Tensor) throws -> [Double] {
     #expect(Set(pair.recovered.names) == Set(pair.expected))
   }
 
-  /// Exporters before torch 1.13 kept no modules, and called nodes by their operator and number.
-  @Test(arguments: [
-    "openclip-vit.torchscript", "hf-clip.torchscript", "hf-clip.text.torchscript", "hf-clip.vision.torchscript",
-  ])
-  func namesAreFoundWithoutModules(_ name: String) throws {
-    let pair = try Pair(name)
-    var model = try ONNX.readModel(InputFile(fixture("onnx/\(name).onnx")))
-    for index in model.graph.nodes.indices {
-      model.graph.nodes[index].name = "\(model.graph.nodes[index].kind)_\(index)"
-    }
-    let found = try ONNXRecovery(model).found
-    for tensor in pair.expected {
-      let match = found.first { $0.name == tensor || $0.name == "model.\(tensor)" }
-      let recovered = try #require(match, "\(name): \(tensor)").tensor
-      #expect(try recovered.bytes.load() == pair.tensors(tensor).original.bytes.load(), "\(tensor)")
-    }
-    #expect(found.count == pair.expected.count)
-  }
-
   @Test func halfPrecisionIsRecovered() throws {
     let pair = try Pair("hf-clip.vision.f16")
     for tensor in pair.expected {

@@ -37,6 +37,7 @@ struct ONNXConversion {
     guard options.shardSize == nil else {
       throw FileError(.usage, "ONNX has no shards", hint: "Leave out --shard-size")
     }
+    try Encoder.check(model, towers: options.towers)
     // ONNX has no blocks of this kind.
     if options.dtype == nil, model.tensors.names.contains(where: { model.tensors[$0]?.dtype.isBlock == true }) {
       options.dtype = .f32

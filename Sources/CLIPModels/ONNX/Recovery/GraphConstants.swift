@@ -90,37 +90,6 @@ struct GraphConstants {
     }
   }
 
-  /// The name of the first constant with a tensor's name that the nodes behind one take.
-  func namedConstant(behind node: ONNXNode) throws(FileError) -> String? {
-    var node = node
-    for _ in 0..<Self.reach {
-      guard let next = consumers[node.outputs.first ?? ""]?.first else { return nil }
-      node = graph.nodes[next]
-      if let name = try namedInput(of: node) { return name }
-    }
-    return nil
-  }
-
-  /// The same of the nodes before one.
-  func namedConstant(before node: ONNXNode) throws(FileError) -> String? {
-    var node = node
-    for _ in 0..<Self.reach {
-      guard let before = producers[node.inputs.first ?? ""] else { return nil }
-      node = graph.nodes[before]
-      if let name = try namedInput(of: node) { return name }
-    }
-    return nil
-  }
-
-  private static let reach = 12
-
-  private func namedInput(of node: ONNXNode) throws(FileError) -> String? {
-    for input in node.inputs {
-      if let name = try constant(input)?.name, TensorNaming.isName(name) { return name }
-    }
-    return nil
-  }
-
   /// The path of the module that a node belongs to, as torch's exporters keep it: in the node's name, or in its metadata;
   /// nil when neither has one.
   func module(of node: ONNXNode) -> String? {

@@ -109,13 +109,6 @@ struct ONNXRecovery {
     let weight = isTransposed ? constant.tensor : try constant.tensor.transposed()
     if let bias = try bias(behind: node) {
       add(String(bias.dropLast(4)) + "weight", weight, .bias, of: constant.name)
-    } else if constants.module(of: node) == nil {
-      // Without modules: what projects the pooled rows follows its encoder's last norm.
-      guard let near = try constants.namedConstant(before: node) else { return }
-      let ending = near.contains("vis") ? "visual_projection.weight" : "text_projection.weight"
-      if let name = naming.name(of: [ending], in: ""), !names.contains(name) {
-        add(name, weight, .place, of: constant.name)
-      }
     } else if let module = constants.module(of: node) {
       if let name = naming.name(of: ["weight"], in: module) {
         add(name, weight, .scope, of: constant.name)
@@ -223,8 +216,9 @@ struct ONNXRecovery {
   }
 
   private mutating func takeClassToken(_ node: ONNXNode) throws(FileError) {
-    let endings = ["class_embedding", "cls_token", "embeddings.class_embedding"]
-    guard let name = try naming.name(of: endings, in: modules(around: node)), !names.contains(name) else { return }
+    guard let module = constants.module(of: node),
+      let name = naming.name(of: ["class_embedding", "cls_token"], in: module)
+    else { return }
     for input in node.inputs {
       guard let constant = try token(input), let width = constant.tensor.shape.last,
         constant.tensor.shape.count >= 2, constant.tensor.shape[constant.tensor.shape.count - 2] == 1
@@ -262,24 +256,13 @@ struct ONNXRecovery {
     return nil
   }
 
-  private static let positions = [
-    "positional_embedding", "position_embedding.weight", "pos_embed", "embeddings.position_embedding.weight",
-  ]
-
-  /// The module of a node; where exporters kept none, those around the next tensor with a name, the innermost first.
-  private func modules(around node: ONNXNode) throws(FileError) -> [String] {
-    if let module = constants.module(of: node) { return [module] }
-    guard let near = try constants.namedConstant(behind: node), near.hasPrefix(naming.prefix) else { return [] }
-    let parts = near.dropFirst(naming.prefix.count).split(separator: ".").dropLast()
-    return (0...parts.count).reversed().map { parts.prefix($0).joined(separator: ".") }
-  }
-
   private mutating func takePositions(_ node: ONNXNode) throws(FileError) {
     for input in 0..<2 {
-      guard let constant = try anonymous(node, input) else { continue }
+      guard let constant = try anonymous(node, input), let module = constants.module(of: node) else { continue }
       let shape = constant.tensor.shape.filter { $0 != 1 }
       guard shape.count == 2, constant.tensor.shape.last == shape[1],
-        let name = try naming.name(of: Self.positions, in: modules(around: node)), !names.contains(name)
+        let name = naming.name(
+          of: ["positional_embedding", "position_embedding.weight", "pos_embed"], in: module)
       else { continue }
       let positions = try constant.tensor.reshaped(name.hasSuffix("pos_embed") ? [1] + shape : shape)
       add(name, positions, .place, of: constant.name)

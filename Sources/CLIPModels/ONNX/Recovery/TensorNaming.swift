@@ -38,12 +38,6 @@ struct TensorNaming {
     return nil
   }
 
-  /// The first that there is, of the first module that has one.
-  func name(of endings: [String], in modules: [String]) -> String? {
-    for module in modules { if let name = name(of: endings, in: module) { return name } }
-    return nil
-  }
-
   /// Whether a dialect has the name, of a whole model or of one of its towers.
   private static func isKnown(_ name: String) -> Bool {
     for tower in ["", "visual.", "text.", "vision_model.", "text_model."] {
