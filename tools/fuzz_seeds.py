@@ -96,6 +96,37 @@ def small_onnx():
         yield model.SerializeToString()
 
 
+def exported_onnx():
+    """What an exporter makes of parts of a model, whose names are to be found."""
+    node, tensor = onnx.helper.make_node, onnx.numpy_helper.from_array
+    scope = "/visual/transformer/resblocks.0/mlp/c_fc/"
+    floats, bytes_ = np.ones((4, 4), np.float32), np.ones((4, 4), np.int8)
+    constants = {
+        "onnx::MatMul_1": floats, "onnx::MatMul_2_quantized": bytes_, "onnx::MatMul_2_scale": np.ones(4, np.float32),
+        "onnx::MatMul_2_zero_point": np.zeros(4, np.int8), "visual.transformer.resblocks.0.mlp.c_fc.bias": floats[0],
+        "onnx::Concat_3": floats[:1].reshape(1, 1, 4), "onnx::Add_4": floats, "cat": np.ones(12, np.float32),
+        "onnx::Conv_5": np.ones((2, 3, 1, 1), np.float32), "onnx::Conv_6": np.ones(2, np.float32),
+        "visual.ln_pre.weight": floats[0], "visual.ln_pre.bias": floats[0], "s": np.float32(14.3), "q": bytes_}
+    nodes = [
+        node("MatMul", ["x", "onnx::MatMul_1"], ["a"], scope + "MatMul"),
+        node("Add", ["a", "visual.transformer.resblocks.0.mlp.c_fc.bias"], ["b"], scope + "Add"),
+        node("MatMulInteger", ["b", "onnx::MatMul_2_quantized"], ["c"], "/visual_projection/MatMul_quant"),
+        node("Cast", ["c"], ["d"], to=1), node("Mul", ["d", "s"], ["e"], "/Mul"),
+        node("Concat", ["onnx::Concat_3", "e"], ["f"], "/visual/Concat", axis=1),
+        node("Add", ["f", "onnx::Add_4"], ["g"], "/visual/Add"),
+        node("LayerNormalization", ["g", "visual.ln_pre.weight", "visual.ln_pre.bias"], ["h"], "LayerNormalization_9"),
+        node("Split", ["cat"], ["i", "j", "k"]), node("DequantizeLinear", ["q", "s"], ["l"], axis=0),
+        node("Transpose", ["l"], ["m"], perm=[1, 0]), node("Gemm", ["h", "m", "i"], ["n"], "/visual/attnpool/Gemm", transB=1),
+        node("Conv", ["n", "onnx::Conv_5", "onnx::Conv_6"], ["o"], "/visual/layer1/layer1.0/conv1/Conv"),
+        node("Expand", ["onnx::Concat_3", "o"], ["y"], "/vision_model/head/Expand")]
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 4])
+    graph = onnx.helper.make_graph(nodes, "g", [value], [], [tensor(array, name) for name, array in constants.items()])
+    yield onnx.helper.make_model(graph, ir_version=8).SerializeToString()
+    for entry in graph.node:
+        entry.name = ""
+    yield onnx.helper.make_model(graph, ir_version=8).SerializeToString()
+
+
 def legacy():
     """Files of torch.save before 1.6, which begin with a pickled magic number."""
     for data in fixtures(".pt", ".bin", ".pth"):
@@ -240,7 +271,7 @@ SEEDS = {
     "npy": lambda: [*arrays(), *members(".npy"), *fixtures(".npy")],
     "model": models,
     "gguf": lambda: [*small_gguf(), *fixtures(".gguf")],
-    "onnx": lambda: [*small_onnx(), *fixtures(".onnx")],
+    "onnx": lambda: [*small_onnx(), *exported_onnx(), *fixtures(".onnx")],
     "text": lambda: [text.encode() for text in make_tokenizer_strings.strings(3, 600)],
     "vocabulary": vocabularies,
     "sentencepiece": sentencepieces,

@@ -1,3 +1,4 @@
+import CLIPModels
 import Checkpoints
 
 #if canImport(Glibc)
@@ -54,9 +55,12 @@ struct Fuzz {
     }
   }
 
-  /// A model's graph is written and read again.
+  /// A model's graph gives what tensors it can, and is written and read again.
   private static func writeAgain(_ path: String) throws(FileError) {
     let model = try ONNX.readModel(InputFile(path))
+    for found in try ONNXRecovery(model).found where found.tensor.bytes.count <= 1 << 20 {
+      _ = try found.tensor.bytes.load()
+    }
     let copy = "\(directory)/copy"
     let output = try FileWriter(copy, policy: FileWriter.Policy(force: true))
     try ONNX.write(model, to: output)
@@ -64,7 +68,9 @@ struct Fuzz {
     let again = try ONNX.readModel(InputFile(copy))
     precondition(again.graph.nodes.map(\.kind) == model.graph.nodes.map(\.kind), "onnx: other nodes")
     precondition(again.graph.initializers.map(\.name) == model.graph.initializers.map(\.name), "onnx: other names")
-    precondition(again.graph.inputs == model.graph.inputs, "onnx: other inputs")
+    // The shape of an input of a type that is not read goes with its type.
+    let known = { (graph: ONNXGraph) in graph.inputs.filter { $0.dtype != nil } }
+    precondition(known(again.graph) == known(model.graph), "onnx: other inputs")
   }
 
   private static func store(_ input: [UInt8], in output: FileWriter) throws(FileError) {

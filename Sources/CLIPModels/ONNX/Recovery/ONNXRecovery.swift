@@ -1,4 +1,4 @@
-import Checkpoints
+package import Checkpoints
 
 #if canImport(Glibc)
   import Glibc
@@ -10,9 +10,9 @@ import Checkpoints
 ///
 /// Exporters keep the names of what they do not touch. A linear layer's matrix is stored with rows and columns
 /// exchanged under a made-up name, but the bias behind it, or the module that its node belongs to, still say whose it is.
-struct ONNXRecovery {
+package struct ONNXRecovery {
   /// How a tensor's name was found.
-  enum Rule: String, CaseIterable {
+  package enum Rule: String, CaseIterable {
     case name = "by the initializer's name"
     case bias = "by the bias that is added to the product"
     case scope = "by the module of the node"
@@ -21,20 +21,20 @@ struct ONNXRecovery {
   }
 
   /// A tensor with a name.
-  struct Found {
-    var name: String
-    var tensor: Tensor
-    var rule: Rule
+  package struct Found {
+    package var name: String
+    package var tensor: Tensor
+    package var rule: Rule
   }
 
   let constants: GraphConstants
   let naming: TensorNaming
-  private(set) var found: [Found] = []
+  package private(set) var found: [Found] = []
   private var names: Set<String> = []
   /// The values whose constants have a name.
   private var resolved: Set<String> = []
 
-  init(_ model: ONNXModel) throws(FileError) {
+  package init(_ model: ONNXModel) throws(FileError) {
     constants = try GraphConstants(model.graph)
     let named = constants.constants.values.map(\.name).filter(TensorNaming.isName)
     naming = TensorNaming(named.sorted())

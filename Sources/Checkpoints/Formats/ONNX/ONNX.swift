@@ -9,7 +9,7 @@ public enum ONNX: CheckpointFormat {
   static let maximumFileSize = 1 << 31 - 1
   /// The versions of the container that are read; the third is the first with operator sets.
   static let irVersions: ClosedRange<Int64> = 3...14
-  /// The versions of operator sets that may be: the specification is at 27.
+  /// The versions of operator sets that may be: the specification is at 28.
   static let opsetVersions: ClosedRange<Int64> = 1...1_000
 
   /// Without a magic number: by a beginning that is a model's fields up to its graph, the version of the container
