@@ -21,6 +21,28 @@ import Testing
     #expect(all.stdout.contains("\nimage.blocks.1  "))
   }
 
+  /// Trained weights, in f16 as they are shipped and as GGUF; the pictures are another artist's than those of training.
+  @Test(arguments: ["emoji-clip", "emoji-clip-blocks"])
+  func aTrainedModelSeesAndReadsAsItsLibrary(_ name: String) throws {
+    let (model, golden) = (fixture("models/emoji-clip"), fixture("golden/\(name).safetensors"))
+    let run = try place.run("verify", model, "--reference", golden)
+    #expect(run.exitCode == 0, "\(run.stdout)\(run.stderr)")
+    #expect(run.stdout.hasPrefix("reference  emoji-clip (transformers "))
+    #expect(run.stdout.contains("\nranking           best prompt is the same for 100.0 %"))
+    #expect(run.stdout.contains("\ntext.blocks.0…3  ") == (name == "emoji-clip-blocks"))
+    #expect(try place.run("convert", model, "model.gguf", "--dialect", "clip.cpp").exitCode == 0)
+    #expect(try place.run("verify", "model.gguf", "--reference", golden).exitCode == 0)
+  }
+
+  @Test func anotherActivationIsFoundInATrainedModel() throws {
+    let golden = fixture("golden/emoji-clip-blocks.safetensors")
+    let config = String(decoding: try fixtureBytes("models/emoji-clip/config.json"), as: UTF8.self)
+    try place.write(Array(config.replacing("\"quick_gelu\"", with: "\"gelu\"").utf8), to: "c.json")
+    let run = try place.run("verify", fixture("models/emoji-clip"), "--reference", golden, "--config", "c.json")
+    #expect(run.exitCode == 1)
+    #expect(run.stdout.split(separator: "\n").last?.hasPrefix("departs at image.blocks.0: ") == true, "\(run.stdout)")
+  }
+
   @Test func theFirstDepartureIsNamed() throws {
     let run = try place.run("verify", candidate, "--reference", reference, "--tolerance", "text.blocks.1=0")
     #expect(run.exitCode == 1)
