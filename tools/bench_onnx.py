@@ -109,7 +109,7 @@ def exports(clipkit, runs):
 
 def running(clipkit, rounds):
     """What ONNX Runtime takes for either file; whether ours is at least as fast."""
-    folder, good = FOLDER / "onnx", True
+    folder, good = FOLDER.with_name("bench-onnx"), True
     folder.mkdir(exist_ok=True)
     for tower in ("image", "text"):
         measure([clipkit, "convert", FOLDER / "f32.safetensors", folder / f"clipkit-{tower}.onnx", "--tower", tower,
