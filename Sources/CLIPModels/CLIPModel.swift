@@ -41,7 +41,8 @@ public struct CLIPModel: Sendable {
       dialect == .openAI && checkpoint.formatDetail.contains("TorchScript")
       && (checkpoint["input_resolution"] != nil || checkpoint.metadata["input_resolution"] != nil)
     try resolver.resolve(
-      checkpoint: checkpoint, directory: checkpoint.files.first.map { directory(of: $0.path) } ?? ".",
+      checkpoint: checkpoint,
+      directory: checkpoint.files.first.map { sideCarDirectory(of: $0.path, with: configNames) } ?? ".",
       isOpenAIRelease: isOpenAIRelease, options: options)
     self.checkpoint = checkpoint
     self.dialect = dialect
@@ -105,6 +106,24 @@ public struct CLIPModel: Sendable {
     }
     return problems
   }
+}
+
+/// The config files that libraries write.
+let configNames = ["config.json", "open_clip_config.json", "preprocessor_config.json"]
+
+/// Where the files beside a model's weights lie: in their directory, or, where that is the one that layouts of ONNX have
+/// for graphs and none of `names` is in it, above it.
+func sideCarDirectory(of path: String, with names: [String]) -> String {
+  let own = directory(of: path)
+  guard ["onnx", "visual", "textual"].contains(lastComponent(of: own)),
+    !names.contains(where: { FileIdentity(path: "\(own)/\($0)") != nil })
+  else { return own }
+  return directory(of: own)
+}
+
+/// Where the tokenizer's files of a model lie.
+func vocabularyDirectory(of path: String) -> String {
+  sideCarDirectory(of: path, with: ["tokenizer.json", "tokenizer_config.json", "vocab.json", "spiece.model"])
 }
 
 /// The directory part of a path, `.` when there is none.

@@ -37,6 +37,8 @@ public struct Inspection: Sendable {
   public let types: [Group]
   /// The tensors by tower; empty for a checkpoint that is no CLIP.
   public let towers: [Group]
+  /// The graphs of ONNX files, in order.
+  public let graphs: [GraphSummary]
   /// What encoding costs; nil for a checkpoint that is no CLIP.
   public let cost: EncodingCost?
   /// What a user should look at.
@@ -66,6 +68,7 @@ public struct Inspection: Sendable {
     types = Self.group(entries) { $0.tensor.dtype.rawValue }.sorted { $0.bytes > $1.bytes }
     towers = model == nil ? [] : Self.group(entries) { Self.tower($0.canonicalName) }
     cost = model.map(EncodingCost.init)
+    graphs = try GraphSummary.summaries(of: checkpoint)
     let unreadable = checkpoint.unreadable.map { Findings.Finding(code: "unreadable-tensor", message: $0.description) }
     warnings = unreadable + (model.map { Findings($0).warnings } ?? [])
   }

@@ -4,6 +4,7 @@ extension Checkpoint {
   /// Only headers are read; tensors' data stays in the file until it is asked for.
   /// - Throws: `missing` when there is none, `usage` when a directory holds several, what the format says otherwise.
   public static func open(_ path: String, options: ReadOptions = ReadOptions()) throws(FileError) -> Checkpoint {
+    if let parts = try onnxParts(of: path) { return try open(onnx: parts) }
     let weights = try weightsPath(of: path)
     do throws(FileError) {
       let file = try InputFile(weights)
@@ -12,6 +13,53 @@ extension Checkpoint {
     } catch {
       throw error.located(file: weights)
     }
+  }
+
+  /// Where libraries keep the encoders of an ONNX model in a directory: the two alone before both in one, which computes
+  /// what nobody asked for.
+  private static let onnxNames = [
+    ["text_model.onnx", "vision_model.onnx"], ["textual.onnx", "visual.onnx"],
+    ["textual/model.onnx", "visual/model.onnx"], ["onnx/text_model.onnx", "onnx/vision_model.onnx"],
+    ["onnx/model.onnx"],
+  ]
+
+  /// The ONNX files that a directory's model is made of; nil for anything else, and where other weights lie beside them.
+  private static func onnxParts(of path: String) throws(FileError) -> [String]? {
+    guard isDirectory(path), try !OutputDirectory.entries(of: path).contains(where: usualNames.contains) else {
+      return nil
+    }
+    for suffix in ["", "_fp16", "_quantized", "_int8", "_uint8"] {
+      for names in onnxNames {
+        let paths = names.map { "\(path)/\($0.dropLast(5))\(suffix).onnx" }
+        let found = paths.filter { FileIdentity(path: $0) != nil && !isDirectory($0) }
+        if !found.isEmpty { return found }
+      }
+    }
+    return nil
+  }
+
+  /// A model whose encoders are in several files. A name that several have stands for what the first has.
+  private static func open(onnx paths: [String]) throws(FileError) -> Checkpoint {
+    var merged = Checkpoint()
+    for (index, path) in paths.enumerated() {
+      do throws(FileError) {
+        let part = try ONNX.read(InputFile(path), options: ReadOptions())
+        if index == 0 {
+          merged = part
+          continue
+        }
+        merged.files += part.files
+        merged.notes += part.notes
+        merged.unreadable += part.unreadable
+        for key in part.metadata.keys where merged.metadata[key] == nil { merged.metadata[key] = part.metadata[key] }
+        for name in part.names where merged[name] == nil {
+          if let tensor = part[name] { try merged.add(tensor, named: name) }
+        }
+      } catch {
+        throw error.located(file: path)
+      }
+    }
+    return merged
   }
 
   private static func read(_ file: InputFile, options: ReadOptions) throws(FileError) -> Checkpoint {

@@ -65,7 +65,7 @@ struct ConfigResolver {
     }
     add(MetadataConfig.facts(checkpoint.metadata), from: .metadata)
     if options.file == nil {
-      for name in ["config.json", "open_clip_config.json", "preprocessor_config.json"] {
+      for name in configNames {
         let path = "\(directory)/\(name)"
         if FileIdentity(path: path) != nil { try addFile(path, isRequired: false) }
       }

@@ -100,7 +100,8 @@ extension CLIPModel {
     } catch {
       throw error.located(file: checkpoint.files.first?.path)
     }
-    if let file = checkpoint.files.first, let found = try BytePairVocabulary(directory: directory(of: file.path)),
+    if let file = checkpoint.files.first,
+      let found = try BytePairVocabulary(directory: vocabularyDirectory(of: file.path)),
       found.tokens.count == config.integer(.textVocabSize)
     {
       return found

@@ -15,7 +15,9 @@ public func embed(
   guard let model = try CLIPModel.open(path, reading: options.reading, options: options.config) else {
     throw FileError(.unsupported, "not a CLIP that clipkit knows", file: path)
   }
-  if let problem = model.problems.first { throw problem.located(file: path) }
+  if let problem = model.problems.first, try !GraphEncoder.holdsGraph(model.checkpoint) {
+    throw problem.located(file: path)
+  }
   var run = try EmbeddingRun(
     model, path: path, images: images, prompts: prompts, format: format, target: target, options: options)
   return try run.run()

@@ -12,12 +12,17 @@ public final class Encoder: Sendable {
   /// The number of ids of a text; nil without a text encoder.
   public let contextLength: Int?
 
+  /// Evaluates the model's own files, where they are graphs; then nothing else is loaded.
+  private let graphs: GraphEncoder?
   private let image: ImageEncoder<CPUOps>?
   private let text: TextTransformer<CPUOps>?
   private let pooling: TextPooledPosition?
   private let ops: CPUOps
   /// The team works on one batch at a time.
   private let turn = Mutex(())
+
+  /// Whether the model's own graphs are evaluated, which show of their inside what their writer named.
+  var isGraph: Bool { graphs != nil }
 
   /// Loads the towers that are asked for, of those that the model has.
   ///
@@ -27,15 +32,17 @@ public final class Encoder: Sendable {
     _ model: CLIPModel, towers: TowerSelection = .both, threads: Int = processorCount
   ) throws(FileError) {
     let file = model.checkpoint.files.first?.path
-    try Self.check(model, towers: towers)
+    let isGraph = try GraphEncoder.holdsGraph(model.checkpoint)
+    // What a graph computes it says itself: no tensor need fit, and nothing of a config be computed here.
+    if !isGraph { try Self.check(model, towers: towers) }
     ops = CPUOps(threads: max(1, threads))
     do throws(FileError) {
       let config = model.config
       let loader = WeightLoader(tensors: model.tensors, ops: ops)
       let hasImage = config.hasVision && towers != .text
       let hasText = config.hasText && towers != .image
-      image = hasImage ? try ImageEncoder(loader, config) : nil
-      text = hasText ? try TextTransformer(loader, config) : nil
+      image = hasImage && !isGraph ? try ImageEncoder(loader, config) : nil
+      text = hasText && !isGraph ? try TextTransformer(loader, config) : nil
       pooling = hasText ? try TextPooledPosition(config) : nil
       imageSize = hasImage ? try config.encoderInteger(.visionImageSize) : nil
       contextLength = hasText ? try config.encoderInteger(.textContextLength) : nil
@@ -43,6 +50,10 @@ public final class Encoder: Sendable {
         throw FileError(.mismatch, "neither an image nor a text encoder")
       }
       self.embedDim = embedDim
+      graphs =
+        isGraph
+        ? try GraphEncoder(
+          model.checkpoint, embedDim: embedDim, image: hasImage, text: hasText, threads: max(1, threads)) : nil
     } catch {
       throw error.located(file: file)
     }
@@ -117,6 +128,10 @@ public final class Encoder: Sendable {
     pictures count: Int, normalize: Bool, observer: StageObserver?,
     fill: (Int, UnsafeMutablePointer<Float>) -> Void
   ) throws(FileError) -> [Float] {
+    if let graphs, let imageSize {
+      let rows = try graphs.encode(pictures: count, side: imageSize, observer: observer, fill: fill)
+      return unit(rows, "image_embeds", normalize: normalize, observer)
+    }
     guard let image, let imageSize else { throw FileError(.unsupported, "no image encoder is loaded") }
     return turn.withLock { _ in
       var result: [Float] = []
@@ -146,12 +161,16 @@ public final class Encoder: Sendable {
   public func encode(
     texts: [TokenSequence], normalize: Bool = true, observer: StageObserver? = nil
   ) throws(FileError) -> [Float] {
-    guard let text, let pooling, let contextLength else {
-      throw FileError(.unsupported, "no text encoder is loaded")
-    }
+    guard let pooling, let contextLength else { throw FileError(.unsupported, "no text encoder is loaded") }
     for sequence in texts where sequence.ids.count > contextLength || sequence.ids.isEmpty {
       throw FileError(.mismatch, "a text of \(sequence.ids.count) tokens, allowed 1 to \(contextLength)")
     }
+    if let graphs {
+      let rows = try graphs.encode(
+        texts: texts.map(\.ids), tokens: texts.map { pooling.tokens(of: $0.ids) }, observer: observer)
+      return unit(rows, "text_embeds", normalize: normalize, observer)
+    }
+    guard let text else { throw FileError(.unsupported, "no text encoder is loaded") }
     return try turn.withLock { (_) throws(FileError) in
       var result: [Float] = []
       result.reserveCapacity(texts.count * embedDim)
@@ -171,6 +190,19 @@ public final class Encoder: Sendable {
       }
       return result
     }
+  }
+
+  /// The embeddings of a graph, divided by their length unless they are to be left as they are.
+  private func unit(_ rows: [Float], _ stage: String, normalize: Bool, _ observer: StageObserver?) -> [Float] {
+    var rows = rows
+    let count = rows.count / max(1, embedDim)
+    if normalize {
+      rows.withUnsafeMutableBufferPointer { buffer in
+        if let start = buffer.baseAddress { normalizeRows(start, rows: count, columns: embedDim) }
+      }
+    }
+    observer?(StageOutput(stage: stage, rows: [Int](repeating: 1, count: count), columns: embedDim, values: rows))
+    return rows
   }
 
   /// How much is computed together: enough to keep all cores at work, little enough to stay in the caches.
@@ -208,6 +240,10 @@ public struct StageOutput: Sendable {
   public let columns: Int
   /// The numbers, token after token, item after item.
   public let values: [Float]
+
+  init(stage: String, rows: [Int], columns: Int, values: [Float]) {
+    (self.stage, self.rows, self.columns, self.values) = (stage, rows, columns, values)
+  }
 
   init(stage: String, _ value: Activations, normalize: Bool) {
     self.stage = stage

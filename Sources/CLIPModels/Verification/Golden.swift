@@ -24,6 +24,9 @@ public struct Golden: Sendable {
   /// The stages that are there, in order.
   public let stages: [Stage]
 
+  /// Whether what is inside the encoders, and the temperature of the logits, is there as far as a graph shows it.
+  var isPartial: Bool { checkpoint.metadata["clipkit.partial"]?.string == "true" }
+
   /// The number of images.
   public var imageCount: Int { imageNames.count }
   /// The number of texts.

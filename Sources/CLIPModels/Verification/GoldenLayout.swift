@@ -105,6 +105,12 @@ struct GoldenLayout {
 
   /// Stem, blocks and pooled: all of them or none.
   private func checkEncoder(_ encoder: String, _ shape: [Int?], pooled: [Int?]) throws(FileError) {
+    if checkpoint.metadata["clipkit.partial"]?.string == "true" {
+      for name in checkpoint.names where name.hasPrefix("\(encoder).") && Stage(tensor: name)?.group == .hidden {
+        try check(name, Self.floats, name.hasSuffix(".pooled") ? pooled : shape)
+      }
+      return
+    }
     let blocks = checkpoint.names.count { $0.hasPrefix("\(encoder).blocks.") }
     let ends = [checkpoint["\(encoder).stem"], checkpoint["\(encoder).pooled"]]
     guard blocks > 0 || ends.contains(where: { $0 != nil }) else { return }

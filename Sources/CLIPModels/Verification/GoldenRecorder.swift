@@ -52,6 +52,7 @@ public struct GoldenRecorder {
     let towers: TowerSelection = hasImages && hasTexts ? .both : hasImages ? .image : .text
     let encoder = try Encoder(model, towers: towers, threads: options.threads ?? processorCount)
     recorder.describe()
+    if encoder.isGraph { recorder.metadata["clipkit.partial"] = .string("true") }
     recorder.inputCount = (hasImages ? inputs.images.count : 0) + (hasTexts ? inputs.texts.count : 0)
     if hasImages { try recorder.addImages(inputs.images, encoder) }
     if hasTexts { try recorder.addTexts(inputs.texts, encoder) }

@@ -63,12 +63,21 @@ public func verify(
   var result = Verification(reference: side(reference), candidate: side(candidate))
   result.imageNames = reference.imageNames
   result.prompts = try names(ofTexts: reference)
+  var unseen: [String] = []
   for stage in reference.stages where towers.include(stage) {
     if stage.group == .hidden, hasNoBlocks(candidate, like: stage) { continue }
+    if candidate.isPartial, [.hidden, .logits].contains(stage.group), candidate.checkpoint[stage.tensorName] == nil {
+      unseen.append(stage.name)
+      continue
+    }
     result.stages.append(try compare(stage, candidate, reference))
   }
   guard !result.stages.isEmpty else {
     throw FileError(.missing, "the reference has nothing of the encoders that are to be compared")
+  }
+  if !unseen.isEmpty {
+    result.notes.append(
+      "not compared, because the candidate's graph does not show them: \(unseen.joined(separator: ", "))")
   }
   for (encoder, isIncluded) in [("image", towers != .text), ("text", towers != .image)] {
     let stem = Stage("\(encoder).stem")

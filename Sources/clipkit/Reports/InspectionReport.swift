@@ -39,7 +39,7 @@ struct InspectionReport {
       text += "\(contents), "
     }
     text += "\(counted(inspection.entries.count, "tensor")), \(counted(inspection.parameters, "parameter"))\n"
-    text += groups("types", inspection.types) + groups("towers", inspection.towers) + cost + config
+    text += groups("types", inspection.types) + groups("towers", inspection.towers) + graphs + cost + config
     if listsTensors { text += tensors }
     let notes = checkpoint.notes + (inspection.model?.notes ?? [])
     if !notes.isEmpty { text += "\nnotes\n" + notes.map { "  \(escaped($0, limit: 500))\n" }.joined() }
@@ -55,6 +55,28 @@ struct InspectionReport {
       [$0.name, "\(counted($0.tensors, "tensor"))", "\(counted($0.elements, "number"))", byteText($0.bytes)]
     }
     return "\n\(title)\n" + table(rows, indent: "  ")
+  }
+
+  private var graphs: String {
+    inspection.graphs.map { graph in
+      func values(_ title: String, _ values: [GraphSummary.Value]) -> [[String]] {
+        values.map { value in
+          [
+            title, escaped(value.name),
+            "\(value.dtype.map { "\($0)" } ?? "?") [\(escaped(value.shape.joined(separator: ", ")))]",
+          ]
+        }
+      }
+      let name = inspection.graphs.count > 1 ? " of \(escaped(graph.path, limit: 4096))" : ""
+      var text =
+        "\ngraph\(name), opset \(graph.opset)" + (graph.producer.isEmpty ? "\n" : ", by \(escaped(graph.producer))\n")
+      text += table(values("input", graph.inputs) + values("output", graph.outputs), indent: "  ")
+      text += "  operators: " + graph.operators.map { "\(escaped($0.name)) \($0.count)" }.joined(separator: ", ") + "\n"
+      if !graph.notEvaluated.isEmpty {
+        text += "  not evaluated here: \(escaped(graph.notEvaluated.joined(separator: ", "), limit: 1000))\n"
+      }
+      return text
+    }.joined()
   }
 
   private var cost: String {
@@ -107,11 +129,31 @@ struct InspectionReport {
         "text": inspection.cost?.text.map { JSONValue($0) } ?? .null,
       ]
     }
+    if !inspection.graphs.isEmpty { object["graphs"] = .array(inspection.graphs.map(json)) }
     if listsTensors { object["tensors"] = .array(inspection.entries.map(json)) }
     object["notes"] = .array((checkpoint.notes + (inspection.model?.notes ?? [])).map(JSONValue.string))
     object["warnings"] = .array(
       inspection.warnings.map { ["code": .string($0.code), "message": .string($0.message)] })
     return .object(object)
+  }
+
+  private func json(_ graph: GraphSummary) -> JSONValue {
+    func values(_ values: [GraphSummary.Value]) -> JSONValue {
+      .array(
+        values.map { value in
+          [
+            "name": .string(value.name), "dtype": JSONValue(value.dtype?.rawValue),
+            "shape": .array(value.shape.map(JSONValue.string)),
+          ]
+        })
+    }
+    var operators = JSONObject()
+    for (name, count) in graph.operators { operators[name] = JSONValue(count) }
+    return [
+      "file": .string(graph.path), "opset": JSONValue(graph.opset), "producer": .string(graph.producer),
+      "inputs": values(graph.inputs), "outputs": values(graph.outputs), "operators": .object(operators),
+      "not_evaluated": .array(graph.notEvaluated.map(JSONValue.string)),
+    ]
   }
 
   private func json(_ group: Inspection.Group) -> JSONValue {

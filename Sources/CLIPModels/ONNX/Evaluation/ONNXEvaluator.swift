@@ -85,6 +85,11 @@ package final class ONNXEvaluator: Sendable {
     }
   }
 
+  /// The numbers of a tensor in f32.
+  func floats(_ tensor: DenseTensor) throws(FileError) -> [Float] {
+    try convert(tensor, to: .f32, shop).array(Float.self)
+  }
+
   private func run(
     _ steps: [Step], outputs: [String], _ values: inout Values, _ observer: ((ONNXNode, [DenseTensor]) -> Void)?
   ) throws(FileError) -> [DenseTensor] {

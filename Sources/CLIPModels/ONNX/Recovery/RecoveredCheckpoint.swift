@@ -4,19 +4,22 @@ extension ONNXRecovery {
   /// A checkpoint that was read of an ONNX file, with the names and layouts of the model; others, and what clipkit wrote,
   /// as they are.
   static func recovered(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
-    guard checkpoint.format == ONNX.name, let file = checkpoint.files.first else { return checkpoint }
-    let model = try ONNX.readModel(file)
-    guard model.producer != "clipkit" else { return checkpoint }
-    let recovery: ONNXRecovery
-    do throws(FileError) {
-      recovery = try ONNXRecovery(model)
-    } catch {
-      throw error.located(file: file.path)
-    }
+    guard checkpoint.format == ONNX.name else { return checkpoint }
     var result = checkpoint
     result.removeAllTensors()
-    for found in recovery.found { try result.add(found.tensor, named: found.name) }
-    result.notes += recovery.notes
+    // A directory's model has a file for each encoder.
+    for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
+      let model = try ONNX.readModel(file)
+      guard model.producer != "clipkit" else { return checkpoint }
+      let recovery: ONNXRecovery
+      do throws(FileError) {
+        recovery = try ONNXRecovery(model)
+      } catch {
+        throw error.located(file: file.path)
+      }
+      for found in recovery.found where result[found.name] == nil { try result.add(found.tensor, named: found.name) }
+      result.notes += recovery.notes
+    }
     return result
   }
 

@@ -95,7 +95,7 @@ extension CLIPModel {
       if let files = try SentencePieceFiles(checkpoint.metadata) { return files }
       // The naming of the tensors says whose directory it is.
       return try SentencePieceFiles(
-        directory: directory(of: file.path), isOpenCLIP: dialect.name.hasPrefix("open_clip"))
+        directory: vocabularyDirectory(of: file.path), isOpenCLIP: dialect.name.hasPrefix("open_clip"))
     } catch {
       throw error.located(file: file.path)
     }
