@@ -1,6 +1,6 @@
 """Makes Fixtures/onnx: tiny models as PyTorch's two exporters and ONNX Runtime's quantizer write them.
 
-    .build/python-peers/bin/python tools/make_fixtures_onnx.py        (needs onnxscript 0.7.2 besides)
+    .build/python-peers/bin/python tools/make_fixtures_onnx.py
 
 `NAME.safetensors` is the model that was exported, the other files of that name are its exports. Exported like that:
 `both` and `visual`/`text` of open_clip as immich and others do (a wrapper around encode_image and encode_text), the
