@@ -11,8 +11,8 @@ struct ClipKit: ParsableCommand {
     commandName: "clipkit",
     abstract: "Convert, compare and check CLIP checkpoints, and embed with them.",
     discussion: """
-      Reads safetensors, PyTorch (zip, TorchScript, legacy), GGUF and npz, in the names of OpenAI, open_clip, \
-      Hugging Face, clip.cpp and big_vision; a file is recognised by its content. Nothing is executed from a file.
+      Reads safetensors, PyTorch (zip, TorchScript, legacy), GGUF, npz and ONNX, in the names of OpenAI, open_clip, \
+      Hugging Face, clip.cpp, llama.cpp and big_vision; a file is recognised by its content. Nothing is executed from a file.
 
       Exit codes: 0 done, 1 a check failed, 64 usage, 65 bad data, 66 no input, 70 internal, 73 cannot create, \
       74 I/O, 77 no permission, 129/130/143 interrupted.

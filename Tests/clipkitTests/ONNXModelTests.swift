@@ -39,11 +39,28 @@ import Testing
     for layout in ["transformers.js", "open_clip", "immich"] {
       let converted = try place.run(
         "convert", source, layout, "--layout", layout, "-q", "--dialect",
-        layout == "transformers.js" ? "hf" : "open_clip")
-      guard converted.exitCode == 0 else { continue }
+        layout == "transformers.js" ? "hf" : "openai")
+      #expect(converted.exitCode == 0, "\(converted.stderr)")
       let run = try place.run("verify", layout, "--reference", fixture("golden/hf-clip.safetensors"))
       #expect(run.exitCode == 0, "\(layout): \(run.stdout)\(run.stderr)")
     }
+  }
+
+  /// Their length is lost in the graph.
+  @Test func unitRowsAreNotCalledRaw() throws {
+    let alone = ["convert", source, "unit.onnx", "--tower", "text", "--normalize", "-q"]
+    #expect(try place.start(alone).wait().exitCode == 0)
+    let run = try place.run("embed", "unit.onnx", "--prompt", "a cat", "--raw")
+    #expect(run.exitCode == 64 && run.stdout.isEmpty && run.stderr.contains("Convert it with --no-normalize"))
+    #expect(try place.run("embed", "unit.onnx", "--prompt", "a cat", "-q").exitCode == 0)
+  }
+
+  @Test func namesPromiseWhatLayoutsWrite() throws {
+    let directory = try place.run("convert", source, "web.onnx", "--layout", "transformers.js")
+    #expect(directory.exitCode == 64 && directory.stderr.contains("this layout writes a directory"))
+    let file = try place.run("convert", source, "model.gguf", "--layout", "flat")
+    #expect(file.exitCode == 64 && file.stderr.contains("this layout writes ONNX, .gguf promises gguf"))
+    #expect(try place.entries() == ["model.onnx", "tiny.safetensors"])
   }
 
   @Test func aGraphIsInspected() throws {

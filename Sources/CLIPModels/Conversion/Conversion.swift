@@ -133,7 +133,7 @@ private struct Conversion {
     guard let format = promised else {
       throw FileError(
         .usage, "the output's name does not say its format", file: output,
-        hint: "Use --format, or an extension: .safetensors .pt .gguf .npz; --layout for a directory")
+        hint: "Use --format, or an extension: .safetensors .pt .gguf .npz .onnx; --layout for a directory")
     }
     return format
   }

@@ -27,6 +27,12 @@ struct EmbeddingRun {
       throw FileError(
         .usage, "the model has no \(images == nil || model.config.hasVision ? "text" : "image") encoder", file: path)
     }
+    guard options.normalizes || model.checkpoint.metadata["clipkit.onnx.normalized"]?.string != "true" else {
+      throw FileError(
+        .usage, "the graph divides embeddings by their length: there are none as the projection leaves them",
+        file: path,
+        hint: "Convert it with --no-normalize, or leave out --raw")
+    }
     guard let dimension = model.config.integer(.embedDim) else {
       throw FileError(.mismatch, "nothing states the length of the embeddings", file: path)
     }

@@ -33,7 +33,8 @@ final class GraphEncoder: Sendable {
     }
     guard (image != nil) == wantsImage, (text != nil) == wantsText else {
       throw FileError(
-        .missing, "no graph with an output that depends on \(wantsImage && image == nil ? "pictures" : "texts") alone",
+        .unsupported,
+        "no graph with an output that depends on \(wantsImage && image == nil ? "pictures" : "texts") alone",
         file: path)
     }
     (self.image, self.text) = (image, text)

@@ -50,6 +50,7 @@ struct ONNXConversion {
     report.format = "onnx"
     let layout = try ONNXLayout(model, dialect: dialect, options: options)
     let isDirectory = layout.isDirectory
+    try checkName(isDirectory: isDirectory)
     isDirectory ? try OutputDirectory.check(path, policy: policy) : try FileWriter.check(path, policy: policy)
     var (parts, plans): ([Part], [ConversionPlan]) = ([], [])
     for file in layout.files {
@@ -73,6 +74,22 @@ struct ONNXConversion {
     }
     report.dropped = plans[0].dropped.filter(dropped.contains)
     report.isDryRun = options.dryRun
+  }
+
+  /// Throws for a directory with a file's name, and for a file with another format's, unless the format is stated.
+  private func checkName(isDirectory: Bool) throws(FileError) {
+    let ending = lastComponent(of: path).split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
+    guard options.format == nil, let promised = allFormats.first(where: { $0.fileExtensions.contains(ending) }) else {
+      return
+    }
+    guard !isDirectory else {
+      throw FileError(
+        .usage, "this layout writes a directory, .\(ending) is a file's name", file: path,
+        hint: "Leave out .\(ending), or state the --format")
+    }
+    guard promised == ONNX.self else {
+      throw FileError(.usage, "this layout writes ONNX, .\(ending) promises \(promised.name)", file: path)
+    }
   }
 
   /// A file's graph and what describes it, and the tensors that it takes.
