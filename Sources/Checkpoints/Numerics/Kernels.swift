@@ -1,14 +1,14 @@
 internal import CKernels
 
 /// The C kernels of the fastest instruction set that this machine has, by type.
-enum Kernels {
+package enum Kernels {
   nonisolated(unsafe) private static let table = ck_kernels(ck_level_count() - 1).pointee
 
   /// The name of the instruction set.
   static let level = String(cString: table.name)
 
   /// Turns `count` elements of `dtype` into f32, exactly (f64 aside); nil for types that have no kernel.
-  static func widener(of dtype: DType) -> ((UnsafeRawPointer, UnsafeMutableRawPointer, Int) -> Void)? {
+  package static func widener(of dtype: DType) -> ((UnsafeRawPointer, UnsafeMutableRawPointer, Int) -> Void)? {
     let kernel: (@convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer, Int) -> Void)? =
       switch dtype {
       case .f16: table.f16_to_f32
@@ -29,7 +29,7 @@ enum Kernels {
   }
 
   /// Rounds `count` elements of one type to another and says what that did; nil for pairs that have no kernel.
-  static func narrower(
+  package static func narrower(
     from source: DType, to target: DType
   ) -> ((UnsafeRawPointer, UnsafeMutableRawPointer, Int) -> CastTally.Counts)? {
     let kernel:

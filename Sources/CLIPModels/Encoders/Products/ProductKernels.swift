@@ -27,40 +27,6 @@ enum ProductKernels {
   static func pause() { ck_pause() }
 }
 
-/// The C kernels that turn 16-bit floats into f32 and back, of one instruction set.
-enum SixteenBitKernels {
-  nonisolated(unsafe) private static let table = ck_kernels(ck_level_count() - 1).pointee
-
-  /// Turns 16-bit floats of that type into f32; nil for other types.
-  static func widen(_ dtype: DType) -> ((UnsafeRawPointer, UnsafeMutableRawPointer, Int) -> Void)? {
-    switch dtype {
-    case .f16: { table.f16_to_f32($0, $1, $2) }
-    case .bf16: { table.bf16_to_f32($0, $1, $2) }
-    default: nil
-    }
-  }
-
-  /// Rounds f32 or f64 to 16-bit floats of that type; nil for other types.
-  static func narrow(_ dtype: DType, from source: DType) -> ((UnsafeRawPointer, UnsafeMutableRawPointer, Int) -> Void)?
-  {
-    let kernel:
-      (@convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer, Int, UnsafeMutablePointer<ck_tally>) -> Void)? =
-        switch (source, dtype) {
-        case (.f32, .f16): table.f32_to_f16
-        case (.f32, .bf16): table.f32_to_bf16
-        case (.f64, .f16): table.f64_to_f16
-        case (.f64, .bf16): table.f64_to_bf16
-        default: nil
-        }
-    return kernel.map { kernel in
-      { source, target, count in
-        var tally = ck_tally()
-        kernel(source, target, count, &tally)
-      }
-    }
-  }
-}
-
 extension PackedMatrix {
   /// out[row, output] = activation(Σ x[row, input] · w[output, input] + bias[output]) · scale[output]
   /// + residual[row, output], and with `rectified` the larger of that and zero.

@@ -53,7 +53,7 @@ struct Workshop: Sendable {
 
   /// f16 and bf16 as f32, in which they are computed; others as they are.
   func widened(_ tensor: DenseTensor) throws(FileError) -> DenseTensor {
-    guard let widen = SixteenBitKernels.widen(tensor.dtype) else { return tensor }
+    guard let widen = Kernels.widener(of: tensor.dtype) else { return tensor }
     return try make(.f32, tensor.shape, as: Float.self) { target in
       tensor.read(UInt16.self) { source in
         guard let from = source.baseAddress, let to = target.baseAddress, source.count > 0 else { return }
@@ -64,11 +64,13 @@ struct Workshop: Sendable {
 
   /// f32 and f64 rounded to a 16-bit type; others as they are.
   func narrowed(_ tensor: DenseTensor, to dtype: DType) throws(FileError) -> DenseTensor {
-    guard let narrow = SixteenBitKernels.narrow(dtype, from: tensor.dtype) else { return tensor }
+    guard [.f16, .bf16].contains(dtype), let narrow = Kernels.narrower(from: tensor.dtype, to: dtype) else {
+      return tensor
+    }
     return try make(dtype, tensor.shape, as: UInt16.self) { target in
       tensor.readRaw { source in
         guard let from = source.baseAddress, let to = target.baseAddress, tensor.count > 0 else { return }
-        narrow(from, to, tensor.count)
+        _ = narrow(from, to, tensor.count)
       }
     }
   }
