@@ -16,11 +16,7 @@ package enum OperatorTable {
 
   /// What computes an operator; nil for those that are not evaluated.
   static func body(domain: String, kind: String) -> Body? {
-    switch domain {
-    case "", "ai.onnx": standard[kind]
-    case "com.microsoft": runtime[kind]
-    default: nil
-    }
+    ["", "ai.onnx"].contains(domain) ? standard[kind] : nil
   }
 
   private static let standard: [String: Body] = {
@@ -151,7 +147,4 @@ package enum OperatorTable {
     "QLinearMatMul": Body(Quantization.matMul),
     "QLinearConv": Body(Quantization.convolution),
   ]
-
-  /// What ONNX Runtime's optimiser and quantiser write beside ONNX's own.
-  private static let runtime: [String: Body] = [:]
 }
