@@ -120,17 +120,16 @@ private struct Conversion {
       }
       return format
     }
-    let ending = lastComponent(of: output).split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
-    let promised = allFormats.first { $0.fileExtensions.contains(ending) }
+    let promised = promisedFormat(output)
     if options.layout != nil || options.shardSize != nil {
-      guard promised == nil else {
+      if let promised {
         throw FileError(
           .usage, "--layout and --shard-size write a directory, this is a file's name", file: output,
-          hint: "Leave out .\(ending), or state the --format")
+          hint: "Leave out .\(promised.ending), or state the --format")
       }
       return Safetensors.self
     }
-    guard let format = promised else {
+    guard let format = promised?.format else {
       throw FileError(
         .usage, "the output's name does not say its format", file: output,
         hint: "Use --format, or an extension: .safetensors .pt .gguf .npz .onnx; --layout for a directory")
@@ -169,4 +168,10 @@ private struct Conversion {
     }
     report.add(plan, isDryRun: options.dryRun)
   }
+}
+
+/// The format that an output's name promises, and the ending that does.
+func promisedFormat(_ output: String) -> (format: any CheckpointFormat.Type, ending: String)? {
+  let ending = lastComponent(of: output).split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
+  return allFormats.first { $0.fileExtensions.contains(ending) }.map { ($0, ending) }
 }

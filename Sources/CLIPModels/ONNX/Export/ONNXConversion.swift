@@ -78,10 +78,7 @@ struct ONNXConversion {
 
   /// Throws for a directory with a file's name, and for a file with another format's, unless the format is stated.
   private func checkName(isDirectory: Bool) throws(FileError) {
-    let ending = lastComponent(of: path).split(separator: ".").dropFirst().last.map { $0.lowercased() } ?? ""
-    guard options.format == nil, let promised = allFormats.first(where: { $0.fileExtensions.contains(ending) }) else {
-      return
-    }
+    guard options.format == nil, let (promised, ending) = promisedFormat(path) else { return }
     guard !isDirectory else {
       throw FileError(
         .usage, "this layout writes a directory, .\(ending) is a file's name", file: path,
