@@ -17,6 +17,7 @@ private struct Conversion {
   let options: ConversionOptions
 
   func run() throws(FileError) -> ConversionReport {
+    try checkONNXOptions()
     var source = try Checkpoint.open(input, options: options.reading)
     // A type that is not read cannot be written; the first names the tensor.
     if let error = source.unreadable.first { throw error.located(file: source.files.first?.path) }
@@ -46,6 +47,20 @@ private struct Conversion {
     if dialect == .clipCpp { report.warnings += ClipCppLoader.objections(to: plan) }
     try write(plan, source: source, model: model, dialect: dialect, report: &report)
     return report
+  }
+
+  /// An option that changes nothing would be taken for one that did.
+  private func checkONNXOptions() throws(FileError) {
+    guard !options.isONNX(output) else { return }
+    if let layout = options.layout, layout.isONNX {
+      throw FileError(
+        .usage, "--layout \(layout.rawValue) writes ONNX, not \(options.format ?? "another format")",
+        hint: "Leave out --format, or --layout")
+    }
+    guard let option = options.onnx.given.first else { return }
+    let format = try targetFormat().name
+    throw FileError(
+      .usage, "\(option) is for ONNX, the output is \(format)", hint: "Leave it out, or use --format onnx")
   }
 
   private func writeONNX(

@@ -37,15 +37,15 @@ public enum DirectoryLayout: String, Sendable, CaseIterable {
 
 /// What a conversion to ONNX does besides.
 public struct ONNXOptions: Sendable {
-  /// The version of ONNX's operators.
-  public var opset = 17
+  /// The version of ONNX's operators; nil: 17.
+  public var opset: Int?
   /// Whether embeddings are divided by their length; nil: as the layout's consumers expect.
   public var normalizes: Bool?
   /// Whether batch norms are computed into the convolutions before them.
   public var foldsNorms = false
 
-  /// When the tensors' data goes to a file beside the model.
-  public var externalData = ExternalData.auto
+  /// When the tensors' data goes to a file beside the model; nil: `auto`.
+  public var externalData: ExternalData?
 
   /// When the tensors' data goes to a file beside the model.
   public enum ExternalData: String, Sendable, CaseIterable {
@@ -57,6 +57,16 @@ public struct ONNXOptions: Sendable {
 
   /// Operators of version 17, as the layout's consumers expect.
   public init() {}
+
+  /// The options that ask for something, as the command line calls them.
+  var given: [String] {
+    var names: [String] = []
+    if opset != nil { names.append("--opset") }
+    if let normalizes { names.append(normalizes ? "--normalize" : "--no-normalize") }
+    if externalData != nil { names.append("--external-data") }
+    if foldsNorms { names.append("--fold-batch-norm") }
+    return names
+  }
 }
 
 /// What a conversion does besides copying.

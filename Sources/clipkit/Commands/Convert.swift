@@ -36,23 +36,28 @@ struct Convert: ParsableCommand {
   @Option(help: "The encoders to keep.")
   var tower = TowerSelection.both
 
-  @Option(help: "Write the directory that a library loads.")
+  @Option(
+    help: """
+      Write the directory that a library loads: transformers (hf) or open_clip, or of ONNX files transformers.js, Optimum \
+      or immich. flat is one ONNX file with nothing beside it.
+      """)
   var layout: DirectoryLayout?
 
   @Option(
     help: ArgumentHelp("Write a directory with shards of at most this many bytes (500MB, 2GB).", valueName: "size"))
   var shardSize: ByteCount?
 
-  @Option(help: ArgumentHelp("ONNX: the version of its operators, 17 to 23.", valueName: "version"))
-  var opset = 17
+  @Option(help: ArgumentHelp("ONNX: the version of its operators, 17 to 23 (default: 17).", valueName: "version"))
+  var opset: Int?
 
   @Flag(
     inversion: .prefixedNo,
     help: "ONNX: divide embeddings by their length, or not. By default as the layout's consumers expect.")
   var normalize: Bool?
 
-  @Option(help: "ONNX: when tensors' data goes to a file beside the model.")
-  var externalData = ONNXOptions.ExternalData.auto
+  @Option(
+    help: "ONNX: when tensors' data goes to a file beside the model (default: auto, when one file cannot hold it).")
+  var externalData: ONNXOptions.ExternalData?
 
   @Flag(help: "ONNX: compute a ResNet's batch norms into its convolutions.")
   var foldBatchNorm = false

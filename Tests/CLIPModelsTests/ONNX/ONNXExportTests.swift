@@ -99,7 +99,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (16, nil, "operators of version 16, written are 17 to 23"), (24, nil, "operators of version 24"),
+    (16, nil, "--opset 16, allowed 17 to 23"), (24, nil, "--opset 24, allowed"),
     (17, DType.q8_0, "ONNX is not written in q8_0"), (17, DType.f64, "ONNX is not written in f64"),
   ])
   func whatIsNotWrittenIsSaid(opset: Int, dtype: DType?, message: String) throws {

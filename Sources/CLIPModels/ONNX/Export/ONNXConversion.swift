@@ -8,6 +8,8 @@ struct ONNXConversion {
   let path: String
   let options: ConversionOptions
   let policy: FileWriter.Policy
+  /// The version of the operators.
+  private let opset: Int
 
   /// One file of the output.
   private struct Part {
@@ -28,11 +30,10 @@ struct ONNXConversion {
       throw FileError(
         .usage, "ONNX is not written in \(options.dtype.map { "\($0)" } ?? "")", hint: "Use f32, f16 or bf16")
     }
-    guard ONNXExportOptions.opsets.contains(options.onnx.opset) else {
-      throw FileError(
-        .usage,
-        "operators of version \(options.onnx.opset), written are "
-          + "\(ONNXExportOptions.opsets.lowerBound) to \(ONNXExportOptions.opsets.upperBound)")
+    opset = options.onnx.opset ?? ONNXExportOptions().opset
+    let opsets = ONNXExportOptions.opsets
+    guard opsets.contains(opset) else {
+      throw FileError(.usage, "--opset \(opset), allowed \(opsets.lowerBound) to \(opsets.upperBound)")
     }
     guard options.shardSize == nil else {
       throw FileError(.usage, "ONNX has no shards", hint: "Leave out --shard-size")
@@ -94,14 +95,14 @@ struct ONNXConversion {
     _ file: ONNXLayout.File, _ plan: ConversionPlan
   ) throws(FileError) -> (ONNXModel, taken: Set<String>) {
     var graphOptions = ONNXExportOptions(
-      opset: options.onnx.opset, dtype: options.dtype == .f16 ? .f16 : .f32, normalizes: file.normalizes,
+      opset: opset, dtype: options.dtype == .f16 ? .f16 : .f32, normalizes: file.normalizes,
       foldsNorms: options.onnx.foldsNorms, names: file.names)
     if file.takesShortIDs { graphOptions.idType = .i32 }
     let tensors = GraphTensors(plan, dialect: dialect)
     var onnx = ONNXModel()
     onnx.graph = try ONNXExport(model: model, tensors: tensors, options: graphOptions).graph(file.towers)
     onnx.irVersion = graphOptions.irVersion
-    onnx.opsets = [(domain: "", version: Int64(options.onnx.opset))]
+    onnx.opsets = [(domain: "", version: Int64(opset))]
     onnx.producer = "clipkit"
     onnx.producerVersion = options.toolVersion
     let config = model.config.without(vision: file.towers == .text, text: file.towers == .image)
@@ -153,7 +154,7 @@ struct ONNXConversion {
 
   /// Whether the tensors' data lies in a file beside the model.
   private func isExternal(_ model: ONNXModel) throws(FileError) -> Bool {
-    switch options.onnx.externalData {
+    switch options.onnx.externalData ?? .auto {
     case .always: return true
     case .auto: return ONNX.needsExternalData(model)
     case .never:

@@ -1,0 +1,37 @@
+import Checkpoints
+import TestSupport
+import Testing
+
+/// What `convert` says of options that do not go together with ONNX, or with anything else.
+@Suite struct ONNXOptionTests {
+  private let place: Workplace
+  private let source = fixture("checkpoints/hf-clip")
+
+  init() throws { place = try Workplace() }
+
+  /// An option that changes nothing would be taken for one that did.
+  @Test(arguments: [
+    ["--opset", "17"], ["--normalize"], ["--no-normalize"], ["--fold-batch-norm"], ["--external-data", "auto"],
+  ])
+  func optionsOfONNXGoWithNoOtherFormat(_ option: [String]) throws {
+    for output in [["out.gguf"], ["out", "--layout", "hf"], ["out.onnx", "--format", "npz"]] {
+      let run = try place.start(["convert", source] + output + option).wait()
+      #expect(run.exitCode == 64)
+      #expect(run.stderr.hasPrefix("error: \(option[0]) is for ONNX, the output is "), "\(run.stderr)")
+      #expect(run.stderr.split(separator: "\n").count == 1)
+    }
+    let model = try place.start(["convert", "tiny.safetensors", "out.npz"] + option).wait()
+    #expect(model.exitCode == 64)
+    #expect(try place.start(["convert", source, "out.onnx", "-q"] + option).wait().exitCode == 0)
+    #expect(try place.entries() == ["out.onnx", "tiny.safetensors"])
+  }
+
+  @Test func layoutsOfONNXGoWithNoOtherFormat() throws {
+    for layout in ["transformers.js", "optimum", "immich", "flat"] {
+      let run = try place.run("convert", source, "out", "--layout", layout, "--format", "gguf")
+      #expect(run.exitCode == 64)
+      #expect(run.stderr == "error: --layout \(layout) writes ONNX, not gguf. Leave out --format, or --layout\n")
+    }
+    #expect(try place.entries() == ["tiny.safetensors"])
+  }
+}
