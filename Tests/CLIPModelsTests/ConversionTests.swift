@@ -129,7 +129,8 @@ import Testing
     let writer = try FileWriter(directory.file("a.safetensors"))
     try Safetensors.write(source, to: writer)
     try writer.commit()
-    for format in allFormats {
+    // A graph needs nodes.
+    for format in allFormats where format != ONNX.self {
       let path = directory.file("b.\(format.fileExtensions[0])")
       let report = try convert(directory.file("a.safetensors"), to: path)
       #expect(report.dialect == nil)

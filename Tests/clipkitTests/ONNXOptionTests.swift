@@ -34,4 +34,15 @@ import Testing
     }
     #expect(try place.entries() == ["tiny.safetensors"])
   }
+
+  /// ONNX Runtime refuses a graph without nodes.
+  @Test func whatIsNoCLIPMakesNoGraph() throws {
+    let run = try place.run("convert", "tiny.safetensors", "out.onnx")
+    #expect(run.exitCode == 65)
+    #expect(
+      run.stderr
+        == "error: tiny.safetensors: not a CLIP that clipkit knows: no graph can be made of its tensors. "
+        + "Copy them to .safetensors, .pt, .gguf or .npz\n")
+    #expect(try place.entries() == ["tiny.safetensors"])
+  }
 }

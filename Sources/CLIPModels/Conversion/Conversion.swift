@@ -27,6 +27,11 @@ private struct Conversion {
           .unsupported, "not a CLIP that clipkit knows: its tensors can be copied, not renamed", file: input,
           hint: "Leave out --dialect, --layout and --tower")
       }
+      guard !options.isONNX(output) else {
+        throw FileError(
+          .unsupported, "not a CLIP that clipkit knows: no graph can be made of its tensors", file: input,
+          hint: "Copy them to .safetensors, .pt, .gguf or .npz")
+      }
       source.metadata["format"] = nil
       let plan = try ConversionPlan(copying: source, options: options)
       var report = ConversionReport(input: input, output: output, source: source, model: nil)
