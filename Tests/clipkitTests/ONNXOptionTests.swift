@@ -45,4 +45,27 @@ import Testing
         + "Copy them to .safetensors, .pt, .gguf or .npz\n")
     #expect(try place.entries() == ["tiny.safetensors"])
   }
+
+  @Test(arguments: [
+    ("fp16", "f16"), ("float16", "f16"), ("half", "f16"), ("FP16", "f16"), ("F16", "f16"), ("bfloat16", "bf16"),
+    ("float32", "f32"), ("double", "f64"),
+  ])
+  func namesOfOtherProgramsForTypesAreUnderstood(_ name: String, _ own: String) throws {
+    let run = try place.run("convert", source, "out.onnx", "--dtype", name)
+    #expect(run.exitCode == 64)
+    #expect(run.stderr.contains("did you mean \(own)?"), "\(run.stderr)")
+  }
+
+  @Test func unknownTypesAreRefusedWithThoseThatAre() throws {
+    let run = try place.run("convert", source, "out.onnx", "--dtype", "f12")
+    #expect(run.exitCode == 64)
+    #expect(run.stderr.contains("allowed are keep, f32, f16, bf16, f64, q8_0, bf16-weights"), "\(run.stderr)")
+  }
+
+  @Test func weightsOfBF16AreBF16() throws {
+    for name in ["bf16", "bf16-weights"] {
+      #expect(try place.run("convert", source, "\(name).onnx", "--dtype", name, "-q").exitCode == 0)
+    }
+    #expect(try place.bytes("bf16.onnx") == place.bytes("bf16-weights.onnx"))
+  }
 }

@@ -27,7 +27,13 @@ struct Convert: ParsableCommand {
     completion: .list(Dialect.writableNames))
   var dialect: String?
 
-  @Option(help: "The type of floating-point tensors.")
+  @Option(
+    help: ArgumentHelp(
+      """
+      The type of floating-point tensors: \(TargetType.names.joined(separator: ", ")) (default: keep). ONNX computes in \
+      f16 with f16, in f32 with every other; bf16-weights is bf16 under a name that says so.
+      """),
+    completion: .list(TargetType.names), transform: TargetType.named)
   var dtype = TargetType.keep
 
   @Flag(help: "Quantize tensors that hold NaN or infinities too; their blocks read back as NaN.")
@@ -107,11 +113,28 @@ struct Convert: ParsableCommand {
 }
 
 /// The type that floating-point tensors get.
-enum TargetType: String, CaseIterable, ExpressibleByArgument {
+enum TargetType: String, CaseIterable, CustomStringConvertible {
   case keep, f32, f16, bf16, f64
   case q8 = "q8_0"
-  /// ONNX computes in f32 from weights of bf16.
+  /// The same as bf16: ONNX computes in f32 from such weights.
   case bf16Weights = "bf16-weights"
+
+  static var names: [String] { allCases.map(\.rawValue) }
+  var description: String { rawValue }
+
+  /// What other programs call the types.
+  private static let spellings: [String: TargetType] = [
+    "fp32": .f32, "float32": .f32, "float": .f32, "single": .f32, "fp16": .f16, "float16": .f16, "half": .f16,
+    "bfloat16": .bf16, "fp64": .f64, "float64": .f64, "double": .f64, "q8": .q8, "int8": .q8,
+  ]
+
+  static func named(_ name: String) throws -> TargetType {
+    if let type = TargetType(rawValue: name) { return type }
+    guard let meant = spellings[name.lowercased()] ?? TargetType(rawValue: name.lowercased()) else {
+      throw ValidationError("allowed are \(names.joined(separator: ", "))")
+    }
+    throw ValidationError("did you mean \(meant)?")
+  }
 
   var dtype: DType? { self == .bf16Weights ? .bf16 : DType(rawValue: rawValue) }
 }
