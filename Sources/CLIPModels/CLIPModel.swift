@@ -28,7 +28,8 @@ public struct CLIPModel: Sendable {
   ///
   /// - Throws: what a config file's contents say.
   public init?(_ checkpoint: Checkpoint, options: ConfigOptions = ConfigOptions()) throws(FileError) {
-    let (checkpoint, prefixNotes) = try PrefixPeeling.peel(ONNXRecovery.recovered(checkpoint))
+    let (recovered, graph) = try ONNXRecovery.recovered(checkpoint)
+    let (checkpoint, prefixNotes) = try PrefixPeeling.peel(recovered)
     guard let dialect = Dialect.recognise(checkpoint) else { return nil }
     var mapping = try CanonicalMapping(checkpoint, dialect: dialect)
     for name in ["logit_scale", "logit_bias"] where mapping.canonical[name] == nil {
@@ -37,6 +38,7 @@ public struct CLIPModel: Sendable {
       }
     }
     var resolver = ConfigResolver(canonical: mapping.canonical, checkpoint: checkpoint, dialect: dialect)
+    resolver.addGraph(graph)
     let isOpenAIRelease =
       dialect == .openAI && checkpoint.formatDetail.contains("TorchScript")
       && (checkpoint["input_resolution"] != nil || checkpoint.metadata["input_resolution"] != nil)

@@ -80,7 +80,7 @@ public enum ConfigField: String, Sendable, CaseIterable {
 }
 
 /// The value of a fact.
-public enum ConfigValue: Sendable, Equatable, CustomStringConvertible {
+public enum ConfigValue: Sendable, Hashable, CustomStringConvertible {
   case integer(Int)
   case integers([Int])
   case number(Double)
@@ -114,6 +114,8 @@ extension ConfigValue {
 
 /// Where a fact comes from.
 public enum ConfigOrigin: Sendable, Equatable, CustomStringConvertible {
+  /// What the nodes of an ONNX graph compute.
+  case graph
   /// Given on the command line.
   case option(String)
   /// Shapes and names of tensors.
@@ -132,6 +134,7 @@ public enum ConfigOrigin: Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .option(let name): "option \(name)"
     case .shapes: "tensor shapes"
+    case .graph: "the graph"
     case .file(let name): name
     case .metadata: "metadata in the file"
     case .known(let model): "known: \(model)"

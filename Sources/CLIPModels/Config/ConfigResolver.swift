@@ -53,6 +53,14 @@ struct ConfigResolver {
     }
   }
 
+  /// Adds what the nodes of a graph compute: of what the shapes leave open, nothing knows it better.
+  mutating func addGraph(_ graph: GraphFacts) {
+    let resolved = graph.resolved { attentionWidth($0) }
+    fill(resolved.facts, from: .graph)
+    unsupportedEncoding += resolved.statements
+    notes += resolved.statements.map { "the graph: \($0.text), which no config says" }
+  }
+
   /// Adds what a user gave, what lies inside and beside the checkpoint, what is known, and at last conventions.
   mutating func resolve(
     checkpoint: Checkpoint, directory: String, isOpenAIRelease: Bool, options: ConfigOptions
@@ -132,12 +140,17 @@ struct ConfigResolver {
   /// Heads of 64, as all of OpenAI's models and most others have.
   private func headsOf64() -> ConfigFacts {
     var facts: ConfigFacts = [:]
-    for (heads, width) in [(ConfigField.visionHeads, ConfigField.visionWidth), (.textHeads, .textWidth)] {
-      // A ResNet's heads are those of its pooling, which is 32 times as wide as the first stage.
-      let total = config.integer(width).map { heads == .visionHeads && config.isResNet ? $0 &* 32 : $0 }
-      if let total, total >= 64, total % 64 == 0 { facts[heads] = .integer(total / 64) }
+    for heads in [ConfigField.visionHeads, .textHeads] {
+      if let total = attentionWidth(heads), total >= 64, total % 64 == 0 { facts[heads] = .integer(total / 64) }
     }
     return facts
+  }
+
+  /// How wide the attention is whose heads a field counts.
+  private func attentionWidth(_ heads: ConfigField) -> Int? {
+    guard heads == .visionHeads else { return config.integer(.textWidth) }
+    // A ResNet's heads are those of its pooling, which is 32 times as wide as the first stage.
+    return config.integer(.visionWidth).map { config.isResNet ? $0 &* 32 : $0 }
   }
 
   /// Adds what is not known, without a word about what is known otherwise.

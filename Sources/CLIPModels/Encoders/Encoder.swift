@@ -43,7 +43,8 @@ public final class Encoder: Sendable {
       let hasText = config.hasText && towers != .image
       image = hasImage && !isGraph ? try ImageEncoder(loader, config) : nil
       text = hasText && !isGraph ? try TextTransformer(loader, config) : nil
-      pooling = hasText ? try TextPooledPosition(config) : nil
+      // A graph pools by itself; only of its stages one wants to know which tokens say something.
+      pooling = !hasText ? nil : isGraph ? try? TextPooledPosition(config) : try TextPooledPosition(config)
       imageSize = hasImage ? try config.encoderInteger(.visionImageSize) : nil
       contextLength = hasText ? try config.encoderInteger(.textContextLength) : nil
       guard let embedDim = config.integer(.embedDim) ?? config.integer(hasImage ? .visionWidth : .textWidth) else {
@@ -161,16 +162,16 @@ public final class Encoder: Sendable {
   public func encode(
     texts: [TokenSequence], normalize: Bool = true, observer: StageObserver? = nil
   ) throws(FileError) -> [Float] {
-    guard let pooling, let contextLength else { throw FileError(.unsupported, "no text encoder is loaded") }
+    guard let contextLength else { throw FileError(.unsupported, "no text encoder is loaded") }
     for sequence in texts where sequence.ids.count > contextLength || sequence.ids.isEmpty {
       throw FileError(.mismatch, "a text of \(sequence.ids.count) tokens, allowed 1 to \(contextLength)")
     }
     if let graphs {
       let rows = try graphs.encode(
-        texts: texts.map(\.ids), tokens: texts.map { pooling.tokens(of: $0.ids) }, observer: observer)
+        texts: texts.map(\.ids), tokens: texts.map { tokens(of: $0.ids) }, observer: observer)
       return unit(rows, "text_embeds", normalize: normalize, observer)
     }
-    guard let text else { throw FileError(.unsupported, "no text encoder is loaded") }
+    guard let text, let pooling else { throw FileError(.unsupported, "no text encoder is loaded") }
     return try turn.withLock { (_) throws(FileError) in
       var result: [Float] = []
       result.reserveCapacity(texts.count * embedDim)
@@ -191,6 +192,9 @@ public final class Encoder: Sendable {
       return result
     }
   }
+
+  /// How many tokens of a text matter to its embedding; all of them where a graph does not say.
+  func tokens(of ids: [Int32]) -> Int { pooling?.tokens(of: ids) ?? ids.count }
 
   /// The embeddings of a graph, divided by their length unless they are to be left as they are.
   private func unit(_ rows: [Float], _ stage: String, normalize: Bool, _ observer: StageObserver?) -> [Float] {

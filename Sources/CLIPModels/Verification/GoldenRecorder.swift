@@ -164,11 +164,10 @@ public struct GoldenRecorder {
     case .ids(let ids):
       sequences = ids.map { TokenSequence(ids: $0, count: $0.count, isTruncated: false) }
     }
-    let pooling = try TextPooledPosition(model.config)
     let context = sequences[0].ids.count
     try add("input_ids", sequences.flatMap(\.ids), [sequences.count, context])
     try add(
-      "token_counts", sequences.map { Int32(clamping: pooling.tokens(of: $0.ids)) }, [sequences.count])
+      "token_counts", sequences.map { Int32(clamping: encoder.tokens(of: $0.ids)) }, [sequences.count])
 
     let (rows, stages) = try encode(sequences) { (texts, observer) throws(FileError) in
       try encoder.encode(texts: texts, observer: observer)

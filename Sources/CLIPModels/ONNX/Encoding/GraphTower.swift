@@ -123,12 +123,12 @@ extension ONNXValue {
   fileprivate var isWhole: Bool { dtype == .i64 || dtype == .i32 }
 
   /// Pictures: floats of four dimensions.
-  fileprivate var isPictures: Bool {
+  var isPictures: Bool {
     [.f32, .f16, .bf16].contains(dtype) && (shape.map { $0.count == 4 } ?? true)
   }
 
   /// Ids of tokens: whole numbers of two dimensions.
-  fileprivate var isIDs: Bool {
+  var isIDs: Bool {
     isWhole && (shape.map { $0.count == 2 } ?? true) && !name.contains("mask") && !name.contains("position")
   }
 
@@ -149,7 +149,7 @@ extension [ONNXValue] {
 
 extension ONNXGraph {
   /// The values that depend on an input, itself among them.
-  fileprivate func values(from input: String) -> Set<String> {
+  func values(from input: String) -> Set<String> {
     var result: Set<String> = [input]
     // Nodes may be written in any order: as often as something is added.
     var before = 0

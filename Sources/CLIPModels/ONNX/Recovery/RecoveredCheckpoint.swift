@@ -2,25 +2,27 @@ import Checkpoints
 
 extension ONNXRecovery {
   /// A checkpoint that was read of an ONNX file, with the names and layouts of the model; others, and what clipkit wrote,
-  /// as they are.
-  static func recovered(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
-    guard checkpoint.format == ONNX.name else { return checkpoint }
+  /// as they are; and what the graphs' nodes tell of the config.
+  static func recovered(_ checkpoint: Checkpoint) throws(FileError) -> (Checkpoint, GraphFacts) {
+    var facts = GraphFacts()
+    guard checkpoint.format == ONNX.name else { return (checkpoint, facts) }
     var result = checkpoint
     result.removeAllTensors()
     // A directory's model has a file for each encoder.
     for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
       let model = try ONNX.readModel(file)
-      guard model.producer != "clipkit" else { return checkpoint }
+      guard model.producer != "clipkit" else { return (checkpoint, GraphFacts()) }
       let recovery: ONNXRecovery
       do throws(FileError) {
         recovery = try ONNXRecovery(model)
+        facts.merge(try GraphFacts(recovery.constants))
       } catch {
         throw error.located(file: file.path)
       }
       for found in recovery.found where result[found.name] == nil { try result.add(found.tensor, named: found.name) }
       result.notes += recovery.notes
     }
-    return result
+    return (result, facts)
   }
 
   /// How the names were found, rule by rule, and what has none.
