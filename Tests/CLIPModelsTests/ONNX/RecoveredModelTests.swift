@@ -98,12 +98,18 @@ import Testing
     let folder = try TemporaryDirectory()
     let script =
       "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/tools/onnx_runtime_outputs.py"
+    let folded = folder.file("own-folded.onnx")
+    var options = ConversionOptions()
+    options.onnx.foldsNorms = true
+    options.towers = .image
+    _ = try CLIPModels.convert(fixture("checkpoints/openclip-rn"), to: folded, options: options)
+    let models = Self.models.map { ($0.0, fixture("onnx/\($0.0).onnx")) } + [("own-folded", folded)]
     _ = try Python.run(
       Python.light, "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')",
-      [script, folder.path] + Self.models.map { fixture("onnx/\($0.0).onnx") })
-    for (name, _) in Self.models {
+      [script, folder.path] + models.map(\.1))
+    for (name, source) in models {
       let path = folder.file("\(name).recovered.safetensors")
-      _ = try CLIPModels.convert(fixture("onnx/\(name).onnx"), to: path, options: ConversionOptions())
+      _ = try CLIPModels.convert(source, to: path, options: ConversionOptions())
       let encoder = try Encoder(#require(try CLIPModel.open(path)), threads: 2)
       let data = try Checkpoint.open(folder.file("\(name).safetensors"))
       let outputs = try data.names.filter { $0.hasPrefix("output.") }.compactMap { data[$0] }

@@ -109,9 +109,19 @@ struct ONNXConversion {
     var metadata = try SelfDescription(model: model, config: config, dialect: dialect, options: options)
       .metadata(isGGUF: false, holdsScalars: file.towers == .both, items: plan.items)
     metadata["clipkit.onnx.normalized"] = .bool(file.normalizes)
+    let counters = try counters(file, plan)
+    if !counters.isEmpty { metadata[BatchCounters.key] = .string(try BatchCounters.text(counters)) }
     let keys = metadata.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     onnx.metadata = keys.map { (key: $0, value: metadata[$0]?.text ?? "") }
-    return (onnx, tensors.taken)
+    return (onnx, tensors.taken.union(counters.map(\.name)))
+  }
+
+  /// What training counted, which no node takes; folded norms have none.
+  private func counters(
+    _ file: ONNXLayout.File, _ plan: ConversionPlan
+  ) throws(FileError) -> [(name: String, tensor: Tensor)] {
+    guard file.towers != .text, !options.onnx.foldsNorms else { return [] }
+    return plan.items.filter { BatchCounters.isCounter($0.name, $0.tensor) }.map { ($0.name, $0.tensor) }
   }
 
   // MARK: Output

@@ -168,8 +168,7 @@ package struct ONNXRecovery {
     }
   }
 
-  /// A convolution without its name, or with a bias named after it, has a norm computed into it. The norm that is
-  /// written then passes everything through: variance and epsilon add up to 1.
+  /// A convolution without its name, or with a bias named after it, has a norm computed into it.
   private mutating func takeConvolution(_ node: ONNXNode) throws(FileError) {
     guard node.inputs.count > 1, let weight = try constants.constant(node.inputs[1]) else { return }
     let isNamed = TensorNaming.isName(weight.name) && weight.name.hasSuffix(".weight")
@@ -178,7 +177,7 @@ package struct ONNXRecovery {
     else { return }
     var bias = try node.kind == "ConvInteger" ? addend(behind: node) : anonymous(node, 2)
     if let name = bias?.name, TensorNaming.isName(name) { bias = nil }
-    guard let bias, let norm = Self.norm(behind: module), naming.name(of: ["running_var"], in: norm) != nil,
+    guard let bias, let norm = FoldedNorms.norm(behind: module), naming.name(of: ["running_var"], in: norm) != nil,
       !isNamed || bias.name == "\(weight.name)_bias"
     else {
       if !isNamed, weight.tensor.dtype.isFloat { add(name, weight.tensor, .scope, of: weight.name) }
@@ -187,22 +186,9 @@ package struct ONNXRecovery {
     }
     add(name, weight.tensor, .foldedNorm, of: weight.name)
     if let index = found.firstIndex(where: { $0.name == name }) { found[index].rule = .foldedNorm }
-    let channels = bias.tensor.count
-    for (ending, value) in [("weight", Float(1)), ("running_mean", 0), ("running_var", 1 - 1e-5)] {
-      guard let name = naming.name(of: [ending], in: norm) else { continue }
-      let bytes = [[UInt8]](repeating: withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init), count: channels)
-      let tensor = try Tensor(dtype: .f32, shape: [channels], bytes: Bytes(bytes.flatMap { $0 }))
-      add(name, try tensor.cast(to: bias.tensor.dtype), .foldedNorm, of: bias.name)
+    for part in try FoldedNorms.unit(bias: bias.tensor) {
+      if let name = naming.name(of: [part.ending], in: norm) { add(name, part.tensor, .foldedNorm, of: bias.name) }
     }
-    if let name = naming.name(of: ["bias"], in: norm) { add(name, bias.tensor, .foldedNorm, of: bias.name) }
-  }
-
-  /// The module of the norm behind a convolution of a ModifiedResNet.
-  private static func norm(behind module: String) -> String? {
-    if module.hasSuffix("downsample.0") { return module.dropLast() + "1" }
-    var parts = module.split(separator: ".").map(String.init)
-    guard let last = parts.popLast(), last.hasPrefix("conv") else { return nil }
-    return (parts + ["bn" + last.dropFirst(4)]).joined(separator: ".")
   }
 
   /// Where equal tensors were stored once, a norm says by its module what else they are.

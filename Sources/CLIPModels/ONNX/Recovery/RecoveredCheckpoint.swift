@@ -1,8 +1,8 @@
 import Checkpoints
 
 extension ONNXRecovery {
-  /// A checkpoint that was read of an ONNX file, with the names and layouts of the model; others, and what clipkit wrote,
-  /// as they are; and what the graphs' nodes tell of the config.
+  /// A checkpoint that was read of an ONNX file, with the names and layouts of the model; of what clipkit wrote only
+  /// what a graph leaves out; and what the graphs' nodes tell of the config.
   static func recovered(_ checkpoint: Checkpoint) throws(FileError) -> (Checkpoint, GraphFacts) {
     var facts = GraphFacts()
     guard checkpoint.format == ONNX.name else { return (checkpoint, facts) }
@@ -11,7 +11,7 @@ extension ONNXRecovery {
     // A directory's model has a file for each encoder.
     for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
       let model = try ONNX.readModel(file)
-      guard model.producer != "clipkit" else { return (checkpoint, GraphFacts()) }
+      guard model.producer != "clipkit" else { return (try own(checkpoint), GraphFacts()) }
       let recovery: ONNXRecovery
       do throws(FileError) {
         recovery = try ONNXRecovery(model)
@@ -25,6 +25,23 @@ extension ONNXRecovery {
     return (result, facts)
   }
 
+  /// What clipkit wrote has its names and its config; counters and folded norms are put back.
+  private static func own(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
+    var result = try FoldedNorms.restore(checkpoint)
+    for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
+      do throws(FileError) {
+        let model = try ONNX.readModel(file)
+        guard model.producer == "clipkit" else { continue }
+        for entry in model.metadata where entry.key == BatchCounters.key {
+          try BatchCounters.restore(entry.value, to: &result)
+        }
+      } catch {
+        throw error.located(file: file.path)
+      }
+    }
+    return result
+  }
+
   /// How the names were found, rule by rule, and what has none.
   var notes: [String] {
     var notes: [String] = []
@@ -35,8 +52,7 @@ extension ONNXRecovery {
       notes.append("\(names.count) \(names.count == 1 ? "tensor is" : "tensors are") named \(rule.rawValue)\(list)")
     }
     if found.contains(where: { $0.rule == .foldedNorm }) {
-      notes.append(
-        "norms are as the graph computes them, not as they were trained: exporting computed them into convolutions")
+      notes.append(FoldedNorms.note)
     }
     let rest = unresolved.map { "\($0.name) \($0.tensor.shape)" }
     if !rest.isEmpty {
