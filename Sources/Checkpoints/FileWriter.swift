@@ -34,6 +34,8 @@ public final class FileWriter {
   public private(set) var offset = 0
   /// Called with the number of bytes of each write, from the thread that wrote them.
   public var onProgress: (@Sendable (Int) -> Void)?
+  /// A file that only the replaced output needed: removed once this one has its name.
+  public var superseded: String?
   private var pending: [PendingBytes] = []
   private let policy: Policy
   private var temporary: TemporaryFile?
@@ -166,8 +168,18 @@ public final class FileWriter {
       throw error.named(path)
     }
     self.temporary = nil
+    try removeSuperseded()
     // In a directory that is not complete, the directory is flushed once.
     if policy.sync, location == path { try TemporaryFile.flushDirectory(of: path) }
+  }
+}
+
+extension FileWriter {
+  private func removeSuperseded() throws(FileError) {
+    guard let superseded, unlink(superseded) != 0, errno != ENOENT else { return }
+    throw FileError(
+      .io, "is written and in its place, but a file of the old one cannot be removed: \(systemMessage(errno))",
+      file: superseded)
   }
 }
 

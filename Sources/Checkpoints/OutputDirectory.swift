@@ -13,6 +13,7 @@ public final class OutputDirectory {
   private var lock: Int32 = -1
   private var names: [String] = []
   private var folders: Set<String> = []
+  private var superseded: Set<String> = []
 
   /// Checks that the directory may be created, and begins.
   public init(_ path: String, policy: FileWriter.Policy = FileWriter.Policy()) throws(FileError) {
@@ -92,6 +93,9 @@ public final class OutputDirectory {
       "\(path)/\(name)", policy: FileWriter.Policy(sync: policy.sync), at: "\(hidden)/\(name)")
   }
 
+  /// Lets a file of the old directory go that only one of its replaced files needed.
+  public func supersede(_ name: String) { superseded.insert(name) }
+
   /// Gives the directory its name. Replacing one, everything in it must be a file that is written anew: somebody
   /// else's files are never deleted.
   public func commit() throws(FileError) {
@@ -129,6 +133,7 @@ public final class OutputDirectory {
     }
     var info = stat()
     let isFile = lstat("\(path)/\(entry)", &info) == 0 && info.st_mode & S_IFMT == S_IFREG
+    if isFile, superseded.contains(entry), !names.contains(entry) { return }
     guard isFile, names.contains(entry) else {
       throw FileError(
         .cannotCreate, "output holds '\(escaped(entry))', which this does not replace", file: path,

@@ -134,6 +134,7 @@ struct ONNXConversion {
       data = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
     }
     let writer = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
+    if data == nil, isSuperseded(path) { writer.superseded = path + Self.dataSuffix }
     return try write(part, to: writer, data: data, total: total([part]))
   }
 
@@ -142,7 +143,11 @@ struct ONNXConversion {
     var bytes = 0
     for part in parts {
       var data: FileWriter?
-      if try isExternal(part.model) { data = try file("\(part.name)\(Self.dataSuffix)", in: directory) }
+      if try isExternal(part.model) {
+        data = try file("\(part.name)\(Self.dataSuffix)", in: directory)
+      } else if isSuperseded("\(path)/\(part.name)") {
+        directory?.supersede("\(part.name)\(Self.dataSuffix)")
+      }
       bytes += try write(part, to: file(part.name, in: directory), data: data, total: total(parts))
     }
     for (name, text) in sideCars.files {
@@ -157,6 +162,13 @@ struct ONNXConversion {
 
   private func file(_ name: String, in directory: OutputDirectory?) throws(FileError) -> FileWriter {
     try directory?.file(name) ?? FileWriter(measuring: "\(path)/\(name)")
+  }
+
+  /// Whether the model that is replaced has its data beside it: nothing would use that any more. Somebody else's file of
+  /// that name stays, and so does what is read for this output.
+  private func isSuperseded(_ model: String) -> Bool {
+    guard policy.force, !options.dryRun, let data = FileIdentity(path: model + Self.dataSuffix) else { return false }
+    return !policy.inputs.contains(data) && ONNX.isData(model + Self.dataSuffix, of: model)
   }
 
   /// transformers.js' and Optimum's.

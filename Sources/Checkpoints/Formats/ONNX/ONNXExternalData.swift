@@ -7,6 +7,15 @@ import Synchronization
 #endif
 
 extension ONNX {
+  /// Whether a regular file is there that holds data of the model at `path`.
+  package static func isData(_ data: String, of path: String) -> Bool {
+    var info = stat()
+    guard lstat(data, &info) == 0, info.st_mode & S_IFMT == S_IFREG, let file = try? InputFile(path),
+      let model = try? readModel(file)
+    else { return false }
+    return model.dataFiles.contains { $0.identity == FileIdentity(info) }
+  }
+
   /// The files beside a model that hold data of its tensors.
   struct ExternalData {
     /// Where a tensor's data lies.

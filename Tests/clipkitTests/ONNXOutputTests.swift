@@ -1,0 +1,79 @@
+import CLIPModels
+import Checkpoints
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// ONNX files as outputs: what becomes of those that were there, and what is said about what is written.
+@Suite struct ONNXOutputTests {
+  private let place: Workplace
+  private let source = fixture("checkpoints/hf-clip")
+
+  init() throws { place = try Workplace() }
+
+  private func convert(_ output: String, _ options: String...) throws -> ClipkitRun {
+    try place.start(["convert", source, output, "-q"] + options).wait()
+  }
+
+  // MARK: Data of an earlier model
+
+  @Test func dataThatNothingUsesGoesWithItsModel() throws {
+    #expect(try convert("a.onnx", "--external-data", "always").exitCode == 0)
+    #expect(try place.entries() == ["a.onnx", "a.onnx_data", "tiny.safetensors"])
+    #expect(try convert("a.onnx").exitCode == 73)
+    #expect(try convert("a.onnx", "--force", "--dry-run").exitCode == 0)
+    #expect(try place.entries() == ["a.onnx", "a.onnx_data", "tiny.safetensors"])
+    #expect(try convert("a.onnx", "--force").exitCode == 0)
+    #expect(try place.entries() == ["a.onnx", "tiny.safetensors"])
+  }
+
+  @Test func dataStaysWhereTheModelStays() throws {
+    #expect(try convert("a.onnx", "--external-data", "always").exitCode == 0)
+    let before = try (place.bytes("a.onnx"), place.bytes("a.onnx_data"))
+    let run = try place.start(["convert", source, "a.onnx", "-q", "--force"], script: "ulimit -f 100; exec \"$@\"")
+      .wait()
+    #expect(run.exitCode == 74)
+    #expect(try place.bytes("a.onnx") == before.0 && place.bytes("a.onnx_data") == before.1)
+  }
+
+  /// A file of that name that is no data of the model, or a link, is somebody else's.
+  @Test func filesOfOthersStay() throws {
+    #expect(try convert("a.onnx").exitCode == 0)
+    try place.write([1], to: "a.onnx_data")
+    #expect(try convert("a.onnx", "--force").exitCode == 0)
+    #expect(try place.bytes("a.onnx_data") == [1])
+    #expect(try convert("b.onnx", "--external-data", "always").exitCode == 0)
+    try place.write(place.bytes("b.onnx_data"), to: "data")
+    unlink(place.file("b.onnx_data"))
+    #expect(symlink("data", place.file("b.onnx_data")) == 0)
+    #expect(try convert("b.onnx", "--force").exitCode == 0)
+    #expect(try place.entries() == ["a.onnx", "a.onnx_data", "b.onnx", "b.onnx_data", "data", "tiny.safetensors"])
+  }
+
+  /// Data that is read for the output is not taken away under it.
+  @Test func dataThatIsReadStays() throws {
+    #expect(try convert("a.onnx", "--external-data", "always").exitCode == 0)
+    #expect(link(place.file("a.onnx"), place.file("b")) == 0)
+    unlink(place.file("a.onnx"))
+    #expect(try convert("a.onnx").exitCode == 0)
+    let run = try place.run("convert", "b", "a.onnx", "-q", "--force")
+    #expect(run.exitCode == 0, "\(run.stderr)")
+    #expect(try place.entries().contains("a.onnx_data"))
+    #expect(try place.run("diff", "a.onnx", source).exitCode == 0)
+  }
+
+  @Test func dataGoesFromDirectoriesToo() throws {
+    let web = ["--layout", "transformers.js"]
+    let wide = try place.start(["convert", source, "web", "-q", "--external-data", "always"] + web).wait()
+    #expect(wide.exitCode == 0)
+    #expect(try place.entries("web/onnx").contains("model.onnx_data"))
+    let narrow = try place.start(["convert", source, "web", "-q", "--force"] + web).wait()
+    #expect(narrow.exitCode == 0, "\(narrow.stderr)")
+    #expect(try place.entries("web/onnx") == ["model.onnx", "text_model.onnx", "vision_model.onnx"])
+  }
+}
