@@ -76,4 +76,22 @@ import Testing
     #expect(narrow.exitCode == 0, "\(narrow.stderr)")
     #expect(try place.entries("web/onnx") == ["model.onnx", "text_model.onnx", "vision_model.onnx"])
   }
+
+  /// O19: what has the data's name is neither followed nor replaced unasked.
+  @Test func dataReplacesNothingUnasked() throws {
+    try place.write([1, 2], to: "elsewhere")
+    #expect(symlink("elsewhere", place.file("a.onnx_data")) == 0)
+    for force in [[], ["--force"]] {
+      let run = try place.start(["convert", source, "a.onnx", "-q", "--external-data", "always"] + force).wait()
+      #expect(run.exitCode == 73)
+      #expect(run.stderr == "error: a.onnx_data: output is a symbolic link. Name the file it leads to\n")
+    }
+    try place.write([3], to: "b.onnx_data")
+    let run = try convert("b.onnx", "--external-data", "always")
+    #expect(run.exitCode == 73 && run.stderr == "error: b.onnx_data: output exists. Use --force to replace it\n")
+    #expect(try place.bytes("elsewhere") == [1, 2] && place.bytes("b.onnx_data") == [3])
+    #expect(try place.entries() == ["a.onnx_data", "b.onnx_data", "elsewhere", "tiny.safetensors"])
+    #expect(try convert("b.onnx", "--external-data", "always", "--force").exitCode == 0)
+    #expect(try place.run("diff", "b.onnx", source).exitCode == 0)
+  }
 }
