@@ -94,4 +94,32 @@ import Testing
     #expect(try convert("b.onnx", "--external-data", "always", "--force").exitCode == 0)
     #expect(try place.run("diff", "b.onnx", source).exitCode == 0)
   }
+
+  // MARK: Types
+
+  /// `hf-clip.vision.f16.onnx` is torch's export of a model in f16.
+  @Test func aGraphThatComputesInF16StaysOne() throws {
+    let half = fixture("onnx/hf-clip.vision.f16.onnx")
+    let facts = #"""
+      {"model_type": "clip_vision_model", "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
+      "num_attention_heads": 2, "image_size": 8, "patch_size": 4, "projection_dim": 12, "hidden_act": "quick_gelu"}
+      """#
+    let config = ["--config", try place.write(Array(facts.utf8), to: "facts.json"), "-q", "--assume", "openai"]
+    #expect(try place.start(["convert", half, "kept.onnx"] + config).wait().exitCode == 0)
+    #expect(try place.start(["convert", half, "f16.onnx", "--dtype", "f16"] + config).wait().exitCode == 0)
+    #expect(try place.bytes("kept.onnx") == place.bytes("f16.onnx"))
+    #expect(try place.start(["convert", half, "f32.onnx", "--dtype", "f32"] + config).wait().exitCode == 0)
+    let graph = try ONNX.readModel(InputFile(place.file("kept.onnx"))).graph
+    #expect(graph.nodes.count { $0.kind == "Cast" } == 2)
+    // Weights that are only stored in f16 are computed with in f32.
+    #expect(try place.run("convert", source, "half.safetensors", "--dtype", "f16", "-q").exitCode == 0)
+    #expect(
+      try place.run("convert", "half.safetensors", "stored.onnx", "-q", "--config", "\(source)/config.json").exitCode
+        == 0)
+    #expect(try place.run("convert", "stored.onnx", "again.onnx", "-q").exitCode == 0)
+    let casts = try ["stored.onnx", "again.onnx"].map { name in
+      try ONNX.readModel(InputFile(place.file(name))).graph.nodes.count { $0.kind == "Cast" }
+    }
+    #expect(casts[0] > 50 && casts[1] == casts[0])
+  }
 }

@@ -39,11 +39,22 @@ struct ONNXConversion {
       throw FileError(.usage, "ONNX has no shards", hint: "Leave out --shard-size")
     }
     try Encoder.check(model, towers: options.towers)
+    if options.dtype == nil, try Self.computesInF16(model.checkpoint) { options.dtype = .f16 }
     // ONNX has no blocks of this kind.
     if options.dtype == nil, model.tensors.names.contains(where: { model.tensors[$0]?.dtype.isBlock == true }) {
       options.dtype = .f32
     }
     self.options = options
+  }
+
+  /// Whether the source is a graph that computes in f16, as its copy then does too.
+  private static func computesInF16(_ checkpoint: Checkpoint) throws(FileError) -> Bool {
+    guard checkpoint.format == ONNX.name else { return false }
+    // Others hold data of the graphs.
+    for file in checkpoint.files where try ONNX.matches(file) {
+      if try ONNX.readModel(file).graph.computesInF16 { return true }
+    }
+    return false
   }
 
   /// Writes everything, or measures it.
