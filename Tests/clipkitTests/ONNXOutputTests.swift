@@ -122,4 +122,17 @@ import Testing
     }
     #expect(casts[0] > 50 && casts[1] == casts[0])
   }
+
+  // MARK: What layouts carry
+
+  /// An output that says of itself that it is doubtful is not trusted.
+  @Test(arguments: ["transformers.js", "optimum", "immich", "open_clip"])
+  func ourOwnDirectoriesReadBackWithoutAWord(_ layout: String) throws {
+    #expect(try convert("out", "--layout", layout, "--format", "onnx").exitCode == 0)
+    let run = try place.run("inspect", "out", "--json")
+    let json = try JSONValue(parsing: Array(run.stdout.utf8))
+    #expect(json["notes"]?.array?.isEmpty == true && json["warnings"]?.array?.isEmpty == true, "\(run.stdout)")
+    #expect(json["config"]?["text.tokenizer"]?["value"] == "hf")
+    #expect(json["config"]?["image.preprocessing"]?["value"] == "hf-pil")
+  }
 }

@@ -49,6 +49,8 @@ struct ConfigResolver {
       guard let found = facts[field], let known = config[field], let by = config.origins[field] else { continue }
       let message = "\(field.rawValue) is \(found), but \(known) by \(by)"
       if by == .shapes { conflicts.append(FileError(.mismatch, message, file: path)) }
+      // Whose preparation it is follows from whose config lies there, and says nothing against what the file states.
+      if by == .metadata, field == .textTokenizer || field == .imagePreprocessing { continue }
       notes.append("\(origin): \(message)")
     }
   }
