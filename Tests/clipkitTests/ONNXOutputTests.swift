@@ -135,4 +135,24 @@ import Testing
     #expect(json["config"]?["text.tokenizer"]?["value"] == "hf")
     #expect(json["config"]?["image.preprocessing"]?["value"] == "hf-pil")
   }
+
+  @Test(arguments: [
+    ("transformers.js", true), ("optimum", true), ("immich", true), ("open_clip", true), ("flat", false),
+  ])
+  func aMissingTokenizerIsSaid(_ layout: String, _ isSaid: Bool) throws {
+    let run = try place.run(
+      "convert", fixture("checkpoints/openclip-custom"), "out", "--layout", layout, "--format", "onnx")
+    #expect(run.exitCode == 0)
+    let warning = "warning: no tokenizer.json lies beside the source: \(layout) cannot read texts without one\n"
+    #expect(run.stderr == (isSaid ? warning : ""))
+  }
+
+  @Test func whatAConfigCannotSayIsSaid() throws {
+    for (layout, isSaid) in [("transformers.js", true), ("optimum", true), ("immich", false), ("open_clip", false)] {
+      let run = try place.run(
+        "convert", fixture("checkpoints/openclip-layer-scale"), layout, "--layout", layout, "--format", "onnx")
+      #expect(run.exitCode == 0)
+      #expect(run.stderr.contains("the graphs have the model's layer scale") == isSaid, "\(layout): \(run.stderr)")
+    }
+  }
 }

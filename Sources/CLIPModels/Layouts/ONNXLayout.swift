@@ -105,8 +105,17 @@ struct ONNXLayout {
 
   /// What a user should know of them.
   func notes(_ sideCars: SideCars) -> [String] {
-    let isRead = config.hasText && [.transformersJS, .immich].contains(layout)
-    guard isRead, !sideCars.files.contains(where: { $0.name.hasSuffix("tokenizer.json") }) else { return [] }
-    return ["no tokenizer.json lies beside the source: \(layout.rawValue) cannot read texts without one"]
+    guard isDirectory else { return [] }
+    var notes: [String] = []
+    let isTransformers = layout == .transformersJS || layout == .optimum
+    if isTransformers, model.tensors.names.contains(where: { $0.hasSuffix(".ls_1.gamma") }) {
+      notes.append("the graphs have the model's layer scale, of which transformers' config.json has no word")
+    }
+    // open_clip finds SentencePiece's by the name in its config.
+    let isRead = config.hasText && (layout != .openCLIP || config.family == .clip)
+    if isRead, !sideCars.files.contains(where: { lastComponent(of: $0.name) == "tokenizer.json" }) {
+      notes.append("no tokenizer.json lies beside the source: \(layout.rawValue) cannot read texts without one")
+    }
+    return notes
   }
 }
