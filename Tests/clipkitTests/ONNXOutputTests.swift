@@ -155,4 +155,12 @@ import Testing
       #expect(run.stderr.contains("the graphs have the model's layer scale") == isSaid, "\(layout): \(run.stderr)")
     }
   }
+
+  /// The tower of a SigLIP ends with what it pools: the embedding is the stage, under both names.
+  @Test func aSigLIPTowerShowsItsPooledStage() throws {
+    let siglip = fixture("checkpoints/hf-siglip")
+    #expect(try place.run("convert", siglip, "web", "--layout", "transformers.js", "-q").exitCode == 0)
+    let run = try place.run("verify", "web", "--reference", fixture("golden/hf-siglip.safetensors"), "--all", "--ids")
+    #expect(run.exitCode == 0 && run.stdout.contains("\nimage.pooled "), "\(run.stdout)")
+  }
 }

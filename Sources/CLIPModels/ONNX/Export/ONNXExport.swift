@@ -168,6 +168,8 @@ struct ONNXExport {
   }
 
   private func output(_ builder: GraphBuilder, _ x: String, _ name: String, _ shape: [ONNXValue.Dimension]) {
+    // A tower that ends without a projection: the stage keeps its name.
+    let x = x.hasSuffix(".pooled") ? builder.add("Identity", [x], in: x) : x
     builder.rename(x, to: name)
     builder.graph.outputs.append(ONNXValue(name, .f32, shape))
   }
