@@ -163,4 +163,21 @@ import Testing
     let run = try place.run("verify", "web", "--reference", fixture("golden/hf-siglip.safetensors"), "--all", "--ids")
     #expect(run.exitCode == 0 && run.stdout.contains("\nimage.pooled "), "\(run.stdout)")
   }
+
+  // MARK: The report
+
+  @Test func theTemperatureOfATowerIsMetadata() throws {
+    let run = try place.run("convert", source, "out.onnx", "--tower", "image")
+    #expect(run.exitCode == 0 && run.stdout.contains("\n  as metadata: logit_scale\n"), "\(run.stdout)")
+    let back = try place.run("convert", "out.onnx", "back.safetensors")
+    #expect(back.stdout.contains("\n  1 from metadata\n") && !back.stdout.contains("renamed"), "\(back.stdout)")
+    let ggml = try place.run("convert", source, "out.gguf", "--dialect", "clip.cpp")
+    #expect(ggml.stdout.contains("\n  as metadata: logit_scale\n"), "\(ggml.stdout)")
+  }
+
+  @Test func foldedNormsAreNotCalledDropped() throws {
+    let run = try place.run("convert", fixture("checkpoints/openclip-rn"), "out.onnx", "--fold-batch-norm")
+    #expect(run.stdout.contains("\n  folded into convolutions: visual.bn1.bias, "), "\(run.stdout)")
+    #expect(run.stdout.contains("\n  dropped: visual.bn1.num_batches_tracked, "), "\(run.stdout)")
+  }
 }

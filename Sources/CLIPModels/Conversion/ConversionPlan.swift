@@ -17,6 +17,8 @@ struct ConversionPlan {
   private(set) var items: [Item] = []
   /// Tensors of the source that are not in the output.
   private(set) var dropped: [String] = []
+  /// Tensors of the source that the dialect has no place for and that metadata holds.
+  private(set) var asMetadata: [String] = []
   /// Tensors that the dialect does not name and that are kept under their own name.
   private(set) var extras: [String] = []
 
@@ -41,7 +43,7 @@ struct ConversionPlan {
     var mapping = model.mapping
     // transformers' classes of one tower have no temperature.
     let isTowerOfHuggingFace = options.layout == .hf && options.towers != .both
-    if !dialect.hasScalars { _ = try mapping.remove { $0.hasPrefix("logit_") } }
+    if !dialect.hasScalars { asMetadata = try mapping.remove { $0.hasPrefix("logit_") } }
     dropped =
       mapping.dropped
       + (try mapping.remove { name in

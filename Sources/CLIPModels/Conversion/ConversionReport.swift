@@ -34,6 +34,10 @@ public struct ConversionReport: Sendable {
   public var tensors: [Tensor] = []
   /// Tensors of the source that are not in the output.
   public var dropped: [String] = []
+  /// Tensors of the source that are metadata in the output: learned numbers where no tensor holds them.
+  public var asMetadata: [String] = []
+  /// Tensors of batch norms that were computed into the convolutions before them.
+  public var folded: [String] = []
   /// Tensors that no dialect names, kept under their own name.
   public var extras: [String] = []
   /// The bytes of the output, all files together.
@@ -60,6 +64,7 @@ public struct ConversionReport: Sendable {
   mutating func add(_ plan: ConversionPlan, isDryRun: Bool) {
     self.isDryRun = isDryRun
     dropped = plan.dropped
+    asMetadata = plan.asMetadata
     extras = plan.extras
     for item in plan.items {
       let wasCounted = !isDryRun && (item.sourceType.isFloat || item.sourceType != item.tensor.dtype)
@@ -88,5 +93,8 @@ public struct ConversionReport: Sendable {
   }
 
   /// How many tensors have another name than in the source.
-  public var renamed: Int { tensors.count { $0.sources != [$0.name] } }
+  public var renamed: Int { tensors.count { !$0.sources.isEmpty && $0.sources != [$0.name] } }
+
+  /// How many tensors are made of metadata of the source.
+  public var fromMetadata: Int { tensors.count { $0.sources.isEmpty } }
 }

@@ -11,6 +11,7 @@ extension ConversionReport {
     text += " \(counted(tensors.count, "tensor")), \(byteText(bytes))\n"
     var facts: [String] = []
     if renamed > 0 { facts.append("\(grouped(renamed)) renamed") }
+    if fromMetadata > 0 { facts.append("\(grouped(fromMetadata)) from metadata") }
     let casts = tensors.filter { $0.from != $0.to }
     for pair in Set(casts.map { "\($0.from) → \($0.to)" }).sorted() {
       facts.append("\(grouped(casts.count { "\($0.from) → \($0.to)" == pair })) cast \(pair)")
@@ -21,8 +22,12 @@ extension ConversionReport {
     }
     let zeros = casts.reduce(0) { $0 + ($1.cast?.underflows ?? 0) }
     if zeros > 0 { text += "  too small for the type: \(counted(zeros, "value")) became zero\n" }
-    text +=
-      Self.list("dropped", dropped, whole: listsTensors) + Self.list("kept unrenamed", extras, whole: listsTensors)
+    for (what, names) in [
+      ("dropped", dropped), ("as metadata", asMetadata), ("folded into convolutions", folded),
+      ("kept unrenamed", extras),
+    ] {
+      text += Self.list(what, names, whole: listsTensors)
+    }
     if listsTensors { text += table(tensors.map(Self.row), indent: "  ") }
     return text
   }
@@ -47,7 +52,8 @@ extension ConversionReport {
       "schema": 1, "input": .string(input), "output": .string(output), "source_format": .string(sourceFormat),
       "source_dialect": JSONValue(sourceDialect), "format": .string(format), "dialect": JSONValue(dialect),
       "bytes": JSONValue(bytes), "dry_run": .bool(isDryRun), "tensors": .array(tensors.map(Self.json)),
-      "dropped": .array(dropped.map(JSONValue.string)), "extras": .array(extras.map(JSONValue.string)),
+      "dropped": .array(dropped.map(JSONValue.string)), "as_metadata": .array(asMetadata.map(JSONValue.string)),
+      "folded": .array(folded.map(JSONValue.string)), "extras": .array(extras.map(JSONValue.string)),
       "warnings": .array(warnings.map(JSONValue.string)),
     ]
   }

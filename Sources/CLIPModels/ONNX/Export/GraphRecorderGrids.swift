@@ -36,7 +36,11 @@ extension GraphRecorder {
       let name = matrix.parts[0].name
       let biasName = "\(name.tensorModule).bias"
       try tensors.put(name, Tensor(folded.kernel, shape: folded.shape))
-      try tensors.put(biasName, Tensor(folded.bias, shape: [folded.bias.count]))
+      var parts: [String] = []
+      for tensor in [norm.weight, norm.bias, norm.mean, norm.variance] {
+        parts += try tensors.parts(of: tensor.name, rows: nil).map(\.name)
+      }
+      try tensors.put(biasName, Tensor(folded.bias, shape: [folded.bias.count]), folding: parts)
       return (matrix, GraphVector(parts: [GraphVector.Part(name: biasName, rows: nil, count: folded.bias.count)]))
     }
     let bias = try vector(norm.bias)

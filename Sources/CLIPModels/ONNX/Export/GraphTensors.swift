@@ -15,6 +15,8 @@ final class GraphTensors {
   private let dialect: Dialect
   private var items: [String: Tensor]
   private(set) var taken: Set<String> = []
+  /// Those that what was put holds.
+  private(set) var folded: Set<String> = []
 
   init(_ plan: ConversionPlan, dialect: Dialect) {
     self.dialect = dialect
@@ -28,10 +30,11 @@ final class GraphTensors {
     return tensor
   }
 
-  /// Puts a tensor that is computed from the checkpoint's under a name of the output.
-  func put(_ name: String, _ tensor: Tensor) {
+  /// Puts a tensor that is computed from the checkpoint's, of which `parts` are gone, under a name of the output.
+  func put(_ name: String, _ tensor: Tensor, folding parts: [String] = []) {
     items[name] = tensor
     taken.insert(name)
+    folded.formUnion(parts)
   }
 
   /// The parts that hold `rows` of a canonical tensor, in their order.

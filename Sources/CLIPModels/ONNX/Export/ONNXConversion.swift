@@ -64,11 +64,12 @@ struct ONNXConversion {
     let isDirectory = layout.isDirectory
     try checkName(isDirectory: isDirectory)
     isDirectory ? try OutputDirectory.check(path, policy: policy) : try FileWriter.check(path, policy: policy)
-    var (parts, plans): ([Part], [ConversionPlan]) = ([], [])
+    var (parts, plans, folded): ([Part], [ConversionPlan], Set<String>) = ([], [], [])
     for file in layout.files {
       var plan = try ConversionPlan(model, dialect: dialect, options: options)
-      let (onnx, taken) = try record(file, plan)
+      let (onnx, taken, gone) = try record(file, plan)
       plan.keep(taken)
+      folded.formUnion(gone)
       plans.append(plan)
       parts.append(Part(name: file.name, model: onnx))
     }
@@ -84,7 +85,12 @@ struct ONNXConversion {
       let known = Set(report.tensors.map(\.name))
       if !plan.items.allSatisfy({ known.contains($0.name) }) { report.add(plan, isDryRun: options.dryRun) }
     }
-    report.dropped = plans[0].dropped.filter(dropped.contains)
+    // A file of one encoder holds the temperature as metadata.
+    let scalars = ["logit_scale", "logit_bias"].flatMap { model.mapping.sources[$0]?.map(\.name) ?? [] }
+    let left = plans[0].dropped.filter(dropped.contains)
+    report.asMetadata = left.filter(scalars.contains)
+    report.folded = left.filter(folded.contains)
+    report.dropped = left.filter { !scalars.contains($0) && !folded.contains($0) }
     report.isDryRun = options.dryRun
   }
 
@@ -101,10 +107,10 @@ struct ONNXConversion {
     }
   }
 
-  /// A file's graph and what describes it, and the tensors that it takes.
+  /// A file's graph and what describes it, and what became of the tensors.
   private func record(
     _ file: ONNXLayout.File, _ plan: ConversionPlan
-  ) throws(FileError) -> (ONNXModel, taken: Set<String>) {
+  ) throws(FileError) -> (ONNXModel, taken: Set<String>, folded: Set<String>) {
     var graphOptions = ONNXExportOptions(
       opset: opset, dtype: options.dtype == .f16 ? .f16 : .f32, normalizes: file.normalizes,
       foldsNorms: options.onnx.foldsNorms, names: file.names)
@@ -124,7 +130,7 @@ struct ONNXConversion {
     if !counters.isEmpty { metadata[BatchCounters.key] = .string(try BatchCounters.text(counters)) }
     let keys = metadata.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     onnx.metadata = keys.map { (key: $0, value: metadata[$0]?.text ?? "") }
-    return (onnx, tensors.taken.union(counters.map(\.name)))
+    return (onnx, tensors.taken.union(counters.map(\.name)), tensors.folded)
   }
 
   /// What training counted, which no node takes; folded norms have none.
