@@ -36,6 +36,8 @@ import Testing
     #expect(try refusal(unknown) == "node 'n' (Fold): operator Fold is not evaluated")
     let foreign = model([ONNXNode("Add", name: "n", domain: "z", inputs: ["x", "x"], outputs: ["y"])])
     #expect(try refusal(foreign) == "node 'n' (Add): operator z.Add is not evaluated")
+    let fused = model([ONNXNode("QAttention", name: "n", domain: "com.microsoft", inputs: ["x"], outputs: ["y"])])
+    #expect(try refusal(fused) == "node 'n' (QAttention): operator com.microsoft.QAttention is not evaluated")
     let old = model([ONNXNode("Add", inputs: ["x", "x"], outputs: ["y"])], opset: 6)
     #expect(try refusal(old) == "operators of version 6, known are 7 to 28")
   }
@@ -86,6 +88,29 @@ import Testing
     }
     let message = try refusal(model(products, constants: [("s", side)]))
     #expect(message.contains("computes more than any model of its size"))
+  }
+
+  @Test func fusedOperatorsTakeNothingOnTrust() throws {
+    let shapes = [[], [0], [6], [6, 6], [5, 1, 6], [1, 2, 6], [2, 1, 0], [2, 3, 1, 6]]
+    let extremes: [String: ONNXAttribute] = [
+      "num_heads": .integer(.max), "alpha": .float(.infinity), "group": .integer(.max), "scale": .float(.nan),
+      "transA": .integer(1), "transBatchA": .integer(1), "unidirectional": .integer(1),
+      "pads": .integers([.max, .max]),
+    ]
+    for kind in OperatorTable.microsoftNames {
+      for (first, second) in shapes.flatMap({ shape in shapes.map { (shape, $0) } }) {
+        for attributes in [extremes, ["num_heads": .integer(1)]] {
+          let floats = try [first, second].map { shape in
+            try Tensor(dtype: .f32, shape: shape, bytes: Bytes([UInt8](repeating: 0, count: 4 * shape.reduce(1, *))))
+          }
+          let node = ONNXNode(
+            kind, domain: "com.microsoft", inputs: ["a", "b", "b", kind == "Attention" ? "" : "b"], outputs: ["y"],
+            attributes: attributes)
+          // Any answer will do, as long as there is one.
+          _ = try refusal(model([node], constants: [("a", floats[0]), ("b", floats[1])]))
+        }
+      }
+    }
   }
 
   @Test func takesNothingTwiceFromHostileNumbers() throws {

@@ -41,6 +41,19 @@ import Testing
     #expect(passed > 1000)
     #expect(refused.allSatisfy { $0.hasSuffix("while training") })
   }
+
+  /// There are no official tests of ONNX Runtime's own operators: what they give is asked of it.
+  @Test func computesFusedOperatorsAsONNXRuntimeDoes() throws {
+    let folder = try TemporaryDirectory()
+    let script = "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/tools/onnx_fused_tests.py"
+    let tests = folder.file("tests")
+    _ = try Python.run(
+      Python.light, "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')",
+      [script, tests])
+    let names = try Directory.names(tests)
+    #expect(Set(names.map { String($0.prefix { $0 != "-" }) }) == Set(OperatorTable.microsoftNames))
+    for name in names { #expect(try NodeTest("\(tests)/\(name)").problems() == [], "\(name)") }
+  }
 }
 
 /// One test: a model, its inputs, and what it must put out.

@@ -36,7 +36,9 @@ struct GraphTower: Sendable {
       throw FileError(.unsupported, "input '\(escaped(stranger.name))' of the graph is neither pictures nor texts")
     }
     // One scale for a whole batch: what an item becomes would depend on the others.
-    let isShared = pruned.graph.nodes.contains { $0.kind == "DynamicQuantizeLinear" }
+    let isShared = pruned.graph.nodes.contains {
+      ["DynamicQuantizeLinear", "DynamicQuantizeMatMul"].contains($0.kind)
+    }
     batch = isShared ? 1 : own.size(0)
     length = isImage ? nil : own.size(1)
     stages = GraphStages(pruned.graph, tower: tower).values

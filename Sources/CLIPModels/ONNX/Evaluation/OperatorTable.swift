@@ -16,8 +16,29 @@ package enum OperatorTable {
 
   /// What computes an operator; nil for those that are not evaluated.
   static func body(domain: String, kind: String) -> Body? {
-    ["", "ai.onnx"].contains(domain) ? standard[kind] : nil
+    switch domain {
+    case "", "ai.onnx": standard[kind]
+    case "com.microsoft": microsoft[kind]
+    default: nil
+    }
   }
+
+  /// What ONNX Runtime's optimisers and quantiser write.
+  private static let microsoft: [String: Body] = [
+    "QuickGelu": Body(Fused.quickGelu),
+    "Gelu": Body(Fused.gelu),
+    "BiasGelu": Body(Fused.gelu),
+    "FastGelu": Body(Fused.gelu),
+    "FusedMatMul": Body(Fused.matMul),
+    "MatMulIntegerToFloat": Body(Fused.integerProduct),
+    "DynamicQuantizeMatMul": Body(Fused.dynamicProduct),
+    "FusedConv": Body(Fused.convolution),
+    "SkipLayerNormalization": Body(Fused.layerNorm),
+    "Attention": Body(Fused.attention),
+  ]
+
+  /// Those of domain `com.microsoft`.
+  package static var microsoftNames: [String] { microsoft.keys.sorted() }
 
   private static let standard: [String: Body] = {
     var table: [String: Body] = [:]
