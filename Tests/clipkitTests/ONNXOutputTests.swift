@@ -136,6 +136,18 @@ import Testing
     #expect(json["config"]?["image.preprocessing"]?["value"] == "hf-pil")
   }
 
+  /// eos_token_id 2 is an old file's mistake; where clipkit writes it, it is meant.
+  @Test(arguments: ["openclip-vit", "openclip-layer-scale", "openclip-custom"])
+  func ourOwnConfigsAreNotTakenForOldOnes(_ name: String) throws {
+    for layout in ["transformers.js", "optimum"] {
+      let source = fixture("checkpoints/\(name)")
+      #expect(try place.run("convert", source, layout, "--layout", layout, "-q", "--force").exitCode == 0)
+      let run = try place.run("inspect", layout, "--json")
+      let json = try JSONValue(parsing: Array(run.stdout.utf8))
+      #expect(json["notes"]?.array?.isEmpty == true && json["warnings"]?.array?.isEmpty == true, "\(run.stdout)")
+    }
+  }
+
   @Test(arguments: [
     ("transformers.js", true), ("optimum", true), ("immich", true), ("open_clip", true), ("flat", false),
   ])

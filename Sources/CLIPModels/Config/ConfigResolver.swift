@@ -119,7 +119,9 @@ struct ConfigResolver {
   }
 
   private mutating func noteEndOfText(_ json: JSONValue) {
-    if (json["text_config"] ?? json)["eos_token_id"]?.integer == 2 {
+    // What clipkit writes for a vocabulary that is not CLIP's, and means.
+    let isMeant = config.origins[.textPooling] == .metadata && config.text(.textPooling) == TextPooling.argmax.rawValue
+    if !isMeant, (json["text_config"] ?? json)["eos_token_id"]?.integer == 2 {
       notes.append(
         "config.json says eos_token_id 2, as old files wrongly do: transformers pools at the largest id instead")
     }
