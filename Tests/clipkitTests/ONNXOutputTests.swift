@@ -148,6 +148,22 @@ import Testing
     }
   }
 
+  /// Another format's layout is no remedy.
+  @Test(arguments: [
+    ("openclip-rn", "optimum", "transformers has no CLIP with a ResNet"),
+    ("hf-siglip", "immich", "timm has no SigLIP trunk of these shapes"),
+    ("hf-text", "open_clip", "open_clip's directory needs both towers"),
+  ])
+  func whatALayoutCannotHoldGoesToAFile(_ name: String, _ layout: String, _ says: String) throws {
+    let source = fixture("checkpoints/\(name)")
+    let run = try place.run(
+      "convert", source, "out", "--layout", layout, "--format", "onnx", "--assume", "openai", "-q")
+    #expect(run.exitCode == 65)
+    #expect(run.stderr == "error: \(says). Use --layout flat, which has nothing beside the graph\n")
+    let flat = ["convert", source, "out.onnx", "--layout", "flat", "--assume", "openai", "-q"]
+    #expect(try place.start(flat).wait().exitCode == 0)
+  }
+
   @Test(arguments: [
     ("transformers.js", true), ("optimum", true), ("immich", true), ("open_clip", true), ("flat", false),
   ])

@@ -69,6 +69,19 @@ struct ONNXLayout {
   /// - Parameter external: The graphs whose tensors' data lies beside them.
   /// - Throws: `unsupported` when the consumers have no such model, or need a fact that nothing states.
   func sideCars(external: [String]) throws(FileError) -> SideCars {
+    do throws(FileError) {
+      return try contents(external: external)
+    } catch {
+      var error = error
+      // The remedies of other formats are none for ONNX.
+      if let hint = error.hint, hint.contains("--layout") || hint.contains("--dialect") {
+        error.hint = "Use --layout flat, which has nothing beside the graph"
+      }
+      throw error
+    }
+  }
+
+  private func contents(external: [String]) throws(FileError) -> SideCars {
     var files = SideCars()
     switch layout {
     case .hf, .flat: break
