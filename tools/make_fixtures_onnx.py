@@ -21,7 +21,7 @@ import onnx
 import safetensors.torch
 import timm
 import transformers
-from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "Fixtures/onnx"
 SEED = 50
@@ -110,6 +110,24 @@ def quantize(name, per_channels=(False, True)):
                          weight_type=QuantType.QInt8 if per_channel else QuantType.QUInt8)
 
 
+class Pictures(CalibrationDataReader):
+    """What a static quantizer measures activations with."""
+
+    def __init__(self):
+        random = np.random.Generator(np.random.PCG64(SEED))
+        self.pictures = iter(random.standard_normal((4, 2, 3, SIZE, SIZE)).astype(np.float32))
+
+    def get_next(self):
+        picture = next(self.pictures, None)
+        return None if picture is None else {"input_0": picture}
+
+
+def quantize_pictures(name):
+    """Activations and weights between QuantizeLinear and DequantizeLinear."""
+    quantize_static(ROOT / f"{name}.torchscript.onnx", ROOT / f"{name}.qdq.onnx", Pictures(),
+                    quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+
+
 def save(model, name):
     state = {key: value.contiguous() for key, value in model.state_dict().items() if not key.endswith("position_ids")}
     safetensors.torch.save_file(state, ROOT / f"{name}.safetensors")
@@ -161,6 +179,7 @@ def main():
             export(hugging_face(part, (name,), (output,)), (value,), f"hf-clip.{tower}")
             quantize(f"hf-clip.{tower}.torchscript", [False, True] if tower == "text" else [False])
             if tower == "vision":
+                quantize_pictures("hf-clip.vision")
                 half = hugging_face(kind.from_pretrained(folder, attn_implementation="eager").half().eval(), (name,), (output,))
                 torch.onnx.export(half, (value.half(),), str(ROOT / "hf-clip.vision.f16.onnx"), dynamo=False,
                                   opset_version=17)

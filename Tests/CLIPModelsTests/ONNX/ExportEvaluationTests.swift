@@ -25,7 +25,8 @@ import Testing
     for path in models {
       let name = try #require(path.split(separator: "/").last).dropLast(5)
       try check(path, String(name), folder)
-      // What it optimised gives the same outputs, with its own operators.
+      // What it optimised gives the same outputs, with its own operators. Of QDQ it makes QLinear…, which is not evaluated.
+      guard !name.hasSuffix(".qdq") else { continue }
       try check(folder.file("\(name).optimized.onnx"), String(name), folder)
     }
     print("graphs evaluated as ONNX Runtime does: \(models.count)")

@@ -13,6 +13,7 @@ private let exact = [
 ]
 private let quantized = [
   "openclip-vit.int8-channels", "hf-clip.text.int8", "hf-clip.text.int8-channels", "hf-clip.vision.int8",
+  "hf-clip.vision.qdq",
 ]
 private let resNets = ["openclip-rn.visual.torchscript", "openclip-rn.visual.dynamo"]
 

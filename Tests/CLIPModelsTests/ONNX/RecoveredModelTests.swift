@@ -43,7 +43,10 @@ import Testing
     }
   }
 
-  @Test(arguments: ["hf-clip.text.int8", "hf-clip.vision.int8", "hf-clip.vision.f16", "openclip-vit.int8-channels"])
+  @Test(arguments: [
+    "hf-clip.text.int8", "hf-clip.vision.int8", "hf-clip.vision.qdq", "hf-clip.vision.f16",
+    "openclip-vit.int8-channels",
+  ])
   func nodesOfOtherPrecisionsTellTheSame(_ name: String) throws {
     let config = try #require(try CLIPModel.open(fixture("onnx/\(name).onnx"))).config
     for (field, value) in name.hasPrefix("hf") ? Self.huggingFace : Self.openCLIP

@@ -1,10 +1,10 @@
 import Checkpoints
 
-/// The f32 numbers that 8-bit integers stand for: `(value − zero) × scale`, one scale for all or one for each index of
+/// The f32 numbers that integers of 8 bits, or a bias's of 32, stand for: `(value − zero) × scale`, one scale for all or one for each index of
 /// an axis. They are computed when they are read.
 struct DequantizedBytes: ByteSource {
   private let base: Bytes
-  private let isSigned: Bool
+  private let dtype: DType
   private let scales: [Float]
   private let zeros: [Float]
   /// How many consecutive values share a scale.
@@ -12,18 +12,18 @@ struct DequantizedBytes: ByteSource {
 
   /// Throws `unsupported` for other integers, `mismatch` when the numbers of scales and of indices differ.
   init(_ tensor: Tensor, scale: Tensor, zero: Tensor?, axis: Int) throws(FileError) {
-    guard tensor.dtype == .i8 || tensor.dtype == .u8, scale.dtype == .f32 || scale.dtype == .f16 else {
+    guard [.i8, .u8, .i32].contains(tensor.dtype), scale.dtype == .f32 || scale.dtype == .f16 else {
       throw FileError(.unsupported, "\(tensor.dtype) quantized with scales of \(scale.dtype) is not read")
     }
     base = tensor.bytes
-    isSigned = tensor.dtype == .i8
+    dtype = tensor.dtype
     scales = try Self.floats(scale)
     if let zero {
       guard zero.dtype == tensor.dtype, zero.count == scale.count else {
         throw FileError(.mismatch, "zero points \(zero.dtype) \(zero.shape) beside scales \(scale.shape)")
       }
-      let isSigned = isSigned
-      zeros = try zero.bytes.load().map { isSigned ? Float(Int8(bitPattern: $0)) : Float($0) }
+      let bytes = try zero.bytes.load()
+      zeros = (0..<zero.count).map { Self.value(bytes, $0, zero.dtype) }
     } else {
       zeros = [Float](repeating: 0, count: scales.count)
     }
@@ -41,16 +41,26 @@ struct DequantizedBytes: ByteSource {
     }
   }
 
-  var count: Int { base.count * 4 }
+  private static func value(_ bytes: [UInt8], _ index: Int, _ dtype: DType) -> Float {
+    switch dtype {
+    case .i8: return Float(Int8(bitPattern: bytes[index]))
+    case .u8: return Float(bytes[index])
+    default:
+      let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[index * 4 + $1]) << UInt32($1 * 8) }
+      return Float(Int32(bitPattern: bits))
+    }
+  }
+
+  var count: Int { base.count / dtype.blockBytes * 4 }
 
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
     let first = offset / 4
     let last = (offset + buffer.count + 3) / 4
-    let values = try base.slice(first, last - first).load()
+    let size = dtype.blockBytes
+    let values = try base.slice(first * size, (last - first) * size).load()
     for index in first..<last {
       let group = index / run % scales.count
-      let byte = values[index - first]
-      let value = isSigned ? Float(Int8(bitPattern: byte)) : Float(byte)
+      let value = Self.value(values, index - first, dtype)
       let bits = ((value - zeros[group]) * scales[group]).bitPattern.littleEndian
       withUnsafeBytes(of: bits) { bytes in
         for part in 0..<4 where index * 4 + part >= offset && index * 4 + part < offset + buffer.count {

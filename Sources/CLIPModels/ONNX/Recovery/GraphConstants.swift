@@ -34,18 +34,31 @@ struct GraphConstants {
     try addQuantized()
   }
 
-  /// ONNX Runtime's dynamic quantization keeps `NAME_quantized`, `NAME_scale` and `NAME_zero_point` of each weight, and
+  /// ONNX Runtime's quantization keeps `NAME_quantized`, `NAME_scale` and `NAME_zero_point` of each weight, and
   /// calls one that it exchanged the rows and columns of `NAME_Transposed`.
   private mutating func addQuantized() throws(FileError) {
     for (value, constant) in constants {
       guard value.hasSuffix("_quantized"), !constant.tensor.dtype.isFloat else { continue }
       var name = String(value.dropLast("_quantized".count))
       guard let scale = constants["\(name)_scale"]?.tensor else { continue }
-      let tensor = try dequantized(constant.tensor, scale, constants["\(name)_zero_point"]?.tensor, axis: -1)
+      let tensor = try dequantized(
+        constant.tensor, scale, constants["\(name)_zero_point"]?.tensor, axis: axis(of: value))
       let isTransposed = name.hasSuffix("_Transposed")
       if isTransposed { name.removeLast("_Transposed".count) }
       constants[value] = Constant(name: name, tensor: tensor, isTransposed: isTransposed)
     }
+  }
+
+  /// Which axis scales are of: dynamic quantization has them for outputs, the static one says it at the node.
+  private func axis(of value: String) -> Int {
+    for index in consumers[value] ?? [] where graph.nodes[index].kind == "DequantizeLinear" {
+      return Self.axis(graph.nodes[index])
+    }
+    return -1
+  }
+
+  private static func axis(_ node: ONNXNode) -> Int {
+    if case .integer(let value)? = node.attributes["axis"] { Int(clamping: value) } else { 1 }
   }
 
   private func dequantized(
@@ -61,7 +74,8 @@ struct GraphConstants {
     guard depth < 8, let index = producers[value], let input = graph.nodes[index].inputs.first else { return nil }
     let node = graph.nodes[index]
     switch node.kind {
-    case "Cast", "Identity": return try constant(input, depth: depth + 1)
+    // What a quantizer rounds when it runs is still there as it was.
+    case "Cast", "Identity", "QuantizeLinear": return try constant(input, depth: depth + 1)
     case "Transpose":
       guard var found = try constant(input, depth: depth + 1), found.tensor.shape.count == 2,
         case .integers([1, 0])? = node.attributes["perm"]
@@ -70,13 +84,13 @@ struct GraphConstants {
       found.tensor = try found.tensor.transposed()
       return found
     case "DequantizeLinear":
-      guard var found = try constant(input, depth: depth + 1), node.inputs.count > 1,
-        let scale = constants[node.inputs[1]]?.tensor
+      guard var found = try constant(input, depth: depth + 1), node.inputs.count > 1 else { return nil }
+      // One that was found by its name.
+      if found.tensor.dtype.isFloat { return found }
+      guard let scale = constants[node.inputs[1]]?.tensor
       else { return nil }
-      var axis = 1
-      if case .integer(let value)? = node.attributes["axis"] { axis = Int(clamping: value) }
       let zero = node.inputs.count > 2 ? constants[node.inputs[2]]?.tensor : nil
-      found.tensor = try dequantized(found.tensor, scale, zero, axis: axis)
+      found.tensor = try dequantized(found.tensor, scale, zero, axis: Self.axis(node))
       return found
     case "Split":
       guard var found = try constant(input, depth: depth + 1), let part = node.outputs.firstIndex(of: value),

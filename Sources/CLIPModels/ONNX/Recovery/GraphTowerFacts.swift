@@ -85,8 +85,14 @@ struct GraphTowerFacts {
 
   /// Whether a node takes something times a number, which 16 bits may have rounded.
   private func isScaled(_ node: ONNXNode, by number: Double) throws(FileError) -> Bool {
-    guard let product = producer(node.inputs.first ?? ""), product.kind == "Mul", let factor = try factor(product)
-    else { return false }
+    var product = producer(node.inputs.first ?? "")
+    for _ in 0..<4 {
+      guard let rounding = product, ["DequantizeLinear", "QuantizeLinear", "Cast"].contains(rounding.kind) else {
+        break
+      }
+      product = producer(rounding.inputs.first ?? "")
+    }
+    guard let product, product.kind == "Mul", let factor = try factor(product) else { return false }
     return abs(factor - number) < number / 256
   }
 

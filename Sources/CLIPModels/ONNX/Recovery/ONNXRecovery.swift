@@ -144,7 +144,7 @@ package struct ONNXRecovery {
           }
         }
         return nil
-      case "Cast", "Mul": output = next.outputs.first ?? ""
+      case "Cast", "Mul", "QuantizeLinear", "DequantizeLinear": output = next.outputs.first ?? ""
       default: return nil
       }
     }
@@ -234,7 +234,8 @@ package struct ONNXRecovery {
         return TensorNaming.isName(constant.name) || !constant.tensor.dtype.isFloat ? nil : constant
       }
       guard let index = constants.producers[value],
-        ["Cast", "Expand", "Tile", "Identity", "Unsqueeze", "Reshape"].contains(constants.graph.nodes[index].kind),
+        ["Cast", "Expand", "Tile", "Identity", "Unsqueeze", "Reshape", "QuantizeLinear", "DequantizeLinear"].contains(
+          constants.graph.nodes[index].kind),
         let input = constants.graph.nodes[index].inputs.first
       else { return nil }
       value = input
