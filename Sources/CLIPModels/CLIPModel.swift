@@ -111,7 +111,7 @@ public struct CLIPModel: Sendable {
 }
 
 /// The config files that libraries write.
-let configNames = ["config.json", "open_clip_config.json", "preprocessor_config.json"]
+let configNames = ["config.json", "open_clip_config.json", "preprocessor_config.json", "visual/preprocess_cfg.json"]
 
 /// Where the files beside a model's weights lie: in their directory, or, where that is the one that layouts of ONNX have
 /// for graphs and none of `names` is in it, above it.

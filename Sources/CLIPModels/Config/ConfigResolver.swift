@@ -70,7 +70,9 @@ struct ConfigResolver {
     if let file = options.file {
       try addFile(file, isRequired: true)
       // The given config's own, or else the model's.
-      let paths = [CLIPModels.directory(of: file), directory].map { "\($0)/preprocessor_config.json" }
+      let paths = [CLIPModels.directory(of: file), directory].flatMap { directory in
+        ["preprocessor_config.json", "visual/preprocess_cfg.json"].map { "\(directory)/\($0)" }
+      }
       if let path = paths.first(where: { FileIdentity(path: $0) != nil }) { try addFile(path, isRequired: false) }
     }
     add(MetadataConfig.facts(checkpoint.metadata), from: .metadata)
@@ -102,7 +104,9 @@ struct ConfigResolver {
     for statement in ConfigLimits.notCarried(json) {
       notes.append("\(origin): \(statement), which clipkit does not carry over: outputs will not say so")
     }
-    if let facts = HuggingFaceConfig.facts(json) {
+    if lastComponent(of: path) == "preprocess_cfg.json" {
+      add(OpenCLIPConfig.preparation(json), from: origin, path: path)
+    } else if let facts = HuggingFaceConfig.facts(json) {
       noteEndOfText(json)
       add(facts, from: origin, path: path)
     } else if let facts = OpenCLIPConfig.facts(json) {

@@ -19,6 +19,16 @@ enum OpenCLIPConfig {
     return facts
   }
 
+  /// Facts of a `preprocess_cfg.json`, which immich has beside the graph of pictures.
+  static func preparation(_ json: JSONValue) -> ConfigFacts {
+    var facts: ConfigFacts = [:]
+    guard json.object != nil else { return facts }
+    addPreprocessing(json, to: &facts)
+    let sides = json["size"]?.array?.compactMap(\.integer) ?? json["size"]?.integer.map { [$0] } ?? []
+    if let side = sides.first, sides.allSatisfy({ $0 == side }) { facts[.visionImageSize] = .integer(side) }
+    return facts
+  }
+
   /// timm's names; the others are those of convolutional trunks.
   static let timmPooling: [String: VisionPooling] = ["map": .attention, "token": .classToken, "avg": .average]
 
