@@ -55,4 +55,30 @@ import Testing
       #expect(model.config.origins[.textTokenizer] == .file("config.json"))
     }
   }
+
+  private func refusal(_ path: String) throws -> FileError {
+    let error = #expect(throws: FileError.self) { _ = try CLIPModel.open(path) }
+    return try #require(error)
+  }
+
+  /// Our exports of one encoder say which model it is of.
+  @Test func encodersOfTwoModelsAreRefused() throws {
+    var options = ConversionOptions()
+    (options.layout, options.towers, options.provenance) = (.immich, .text, true)
+    let other = directory.file("other")
+    _ = try convert(fixture("checkpoints/openclip-layer-scale"), to: other, options: options)
+    let path = try immich([("textual/model.onnx", Bytes(InputFile("\(other)/textual/model.onnx")).load())])
+    let error = try refusal(path)
+    #expect(error.kind == .mismatch && error.message.hasPrefix("clipkit.model.sha256 is "), "\(error)")
+    #expect(error.file == "\(path)/visual/model.onnx")
+  }
+
+  /// Exports of other programs are compared by what both files hold.
+  @Test func foreignEncodersOfTwoModelsAreRefused() throws {
+    let path = try immich([
+      ("visual/model.onnx", graph("hf-clip.torchscript")), ("textual/model.onnx", graph("hf-siglip.torchscript")),
+    ])
+    let error = try refusal(path)
+    #expect(error.kind == .mismatch && error.message == "the other encoder's file has another tensor of this name")
+  }
 }

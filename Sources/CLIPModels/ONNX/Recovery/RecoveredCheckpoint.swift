@@ -19,7 +19,13 @@ extension ONNXRecovery {
       } catch {
         throw error.located(file: file.path)
       }
-      for found in recovery.found where result[found.name] == nil { try result.add(found.tensor, named: found.name) }
+      for found in recovery.found {
+        if let known = result[found.name] {
+          try TowerFiles.check(found, known, path: file.path)
+        } else {
+          try result.add(found.tensor, named: found.name)
+        }
+      }
       result.notes += recovery.notes
     }
     return (result, facts)
@@ -28,10 +34,12 @@ extension ONNXRecovery {
   /// What clipkit wrote has its names and its config; counters and folded norms are put back.
   private static func own(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
     var result = try FoldedNorms.restore(checkpoint)
+    var files = TowerFiles()
     for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
       do throws(FileError) {
         let model = try ONNX.readModel(file)
         guard model.producer == "clipkit" else { continue }
+        try files.check(model.metadata)
         for entry in model.metadata where entry.key == BatchCounters.key {
           try BatchCounters.restore(entry.value, to: &result)
         }
