@@ -1,7 +1,8 @@
-"""Pictures and captions for tools/train_demo_model.py, from three Debian packages.
+"""Pictures and captions for tools/train_demo_model.py, from four Debian packages.
 
-fonts-noto-color-emoji draws what is trained on, ruby-gemojione holds another artist's pictures of the same things for
-evaluation only, unicode-cldr-core names them in English and Korean. A concept is an emoji without its skin tone: tones
+fonts-noto-color-emoji draws what is trained on, and fonts-symbola the same things in black and white, so that shape is
+learned beside colour; ruby-gemojione holds another artist's pictures of them for evaluation only; unicode-cldr-core names
+them in English and Korean. A concept is an emoji without its skin tone: tones
 are more views of it. Flags of countries are left out, since their names say nothing about what is seen.
 """
 import pathlib
@@ -14,16 +15,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch.nn import functional
 
 FONT = pathlib.Path("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf")
+INK = pathlib.Path("/usr/share/fonts/truetype/ancient-scripts/Symbola_hint.ttf")
 CLDR = pathlib.Path("/usr/share/unicode/cldr/common")
 GEMS = pathlib.Path("/usr/share/rubygems-integration/all/gems")
-PACKAGES = {"fonts-noto-color-emoji": FONT, "unicode-cldr-core": CLDR / "annotations/en.xml", "ruby-gemojione": GEMS}
+PACKAGES = {"fonts-noto-color-emoji": FONT, "fonts-symbola": INK, "unicode-cldr-core": CLDR / "annotations/en.xml",
+            "ruby-gemojione": GEMS}
 SPLIT_SEED, HELD_OUT = 4, 1 / 5
-TEXTURE, SIZE = 80, 64
-MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073])
-STD = torch.tensor([0.26862954, 0.26130258, 0.27577711])
+TEXTURE = 80
 TONES = range(0x1F3FB, 0x1F400)
 # What is another thing when mirrored, and what is another thing in another hue.
 HANDED = re.compile(
@@ -34,7 +34,7 @@ GENDERS = {"👨": "🧑", "👩": "🧑", "👦": "🧒", "👧": "🧒", "♂"
 
 @dataclass
 class Concept:
-    """One thing: its names, the textures that show it, and whether it is kept out of training."""
+    """One thing: its names, the textures that show it, the one that draws it in ink, and whether it is kept out of training."""
 
     key: str
     name: str
@@ -42,6 +42,7 @@ class Concept:
     korean: str
     korean_keywords: list
     views: list = field(default_factory=list)
+    ink: int = None
     evaluation: pathlib.Path = None
     held_out: bool = False
 
@@ -89,6 +90,16 @@ def draw(font, sequence):
     return image.crop(box) if box and np.asarray(image)[..., :3].any() else None
 
 
+def draw_ink(font, sequence):
+    """The glyph of one character in black, cropped; None where the font lacks it."""
+    box = font.getbbox(sequence) if len(sequence) == 1 else (0, 0, 0, 0)
+    if min(box[2] - box[0], box[3] - box[1]) < 5 or bytes(font.getmask(sequence)) == bytes(font.getmask("\U0010fffd")):
+        return None
+    image = Image.new("RGBA", (box[2] - box[0], box[3] - box[1]))
+    ImageDraw.Draw(image).text((-box[0], -box[1]), sequence, font=font, fill="black")
+    return image
+
+
 def texture(image):
     """A square RGBA picture of TEXTURE pixels with a little air, [4, TEXTURE, TEXTURE]."""
     scale = (TEXTURE - 4) / max(image.size)
@@ -115,6 +126,11 @@ def load():
                                          korean_keywords.get(sequence, []))
             concepts[name].evaluation = concepts[name].evaluation or files.get(key)
             concepts[name].views.append(len(textures))
+            textures.append(texture(image))
+    ink = ImageFont.truetype(INK, 72)
+    for concept in concepts.values():
+        if image := draw_ink(ink, concept.key):
+            concept.ink = len(textures)
             textures.append(texture(image))
     groups = {concept.key: "".join(GENDERS.get(c, c) for c in concept.key) for concept in concepts.values()}
     order = sorted(set(groups.values()))
@@ -152,89 +168,3 @@ def caption(concept, kind, dice):
         words = words[:dice.randint(1, 3)]
         return f"{name}{dice.choice([', ', ' with ', ': '])}{dice.choice([', ', ' ']).join(words)}", {concept.name, *words}
     return name, {concept.name}
-
-
-def uniform(generator, shape, low, high):
-    return low + (high - low) * torch.rand(shape, generator=generator)
-
-
-def colour_jitter(rgb, keeps_hue, g):
-    """Hue, saturation, brightness, contrast, gamma and steps, another for each picture; [N, 3, H, W] in 0…1."""
-    n = len(rgb)
-    angle = uniform(g, n, -1, 1) ** 3 * torch.where(keeps_hue, 0.1, 1.0)
-    saturation = uniform(g, n, 0.4, 1.6) * (torch.rand(n, generator=g) > torch.where(keeps_hue, 0.0, 0.08))
-    to_yiq = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-    turn = torch.zeros(n, 3, 3)
-    turn[:, 0, 0] = 1
-    turn[:, 1, 1] = turn[:, 2, 2] = saturation * angle.cos()
-    turn[:, 1, 2], turn[:, 2, 1] = -saturation * angle.sin(), saturation * angle.sin()
-    rgb = torch.einsum("nij,njhw->nihw", torch.linalg.inv(to_yiq) @ turn @ to_yiq, rgb)
-    contrast, shift = uniform(g, (n, 1, 1, 1), 0.6, 1.4), uniform(g, (n, 1, 1, 1), -0.2, 0.2)
-    # A light that differs from place to place, as another artist's shading does.
-    light = functional.interpolate(uniform(g, (n, 1, 3, 3), -0.15, 0.15), rgb.shape[-2:], mode="bilinear")
-    rgb = ((rgb - 0.5) * contrast + 0.5 + shift + light).clamp(0, 1)
-    rgb = rgb ** torch.exp(uniform(g, (n, 1, 1, 1), -0.3, 0.3))
-    levels = uniform(g, (n, 1, 1, 1), 3, 8)
-    return torch.where(torch.rand(n, 1, 1, 1, generator=g) < 0.15, (rgb * levels).round() / levels, rgb)
-
-
-def placement(mirrors, strength, g):
-    """Sampling grids of scale, stretch, rotation, shear, shift and a smooth bending; [N, SIZE, SIZE, 2]."""
-    n = len(mirrors)
-    angle = strength * (uniform(g, n, -1, 1) ** 3 * 0.7 + uniform(g, n, -0.12, 0.12))
-    zoom = 1 / uniform(g, n, 0.9 - 0.35 * strength, 1.02 + 0.1 * strength)
-    stretch, shear = torch.exp(strength * uniform(g, n, -0.2, 0.2)), strength * uniform(g, n, -0.2, 0.2)
-    flip = 1 - 2 * ((torch.rand(n, generator=g) < 0.5) & mirrors).float()
-    matrix = torch.zeros(n, 2, 3)
-    matrix[:, 0, 0], matrix[:, 0, 1] = flip * zoom * stretch * angle.cos(), zoom * (shear - angle.sin())
-    matrix[:, 1, 0], matrix[:, 1, 1] = flip * zoom * angle.sin(), zoom / stretch * angle.cos()
-    matrix[:, :, 2] = uniform(g, (n, 2), -1, 1) * (zoom - 0.85).clamp(0.05, 1)[:, None] * 0.7
-    bend = uniform(g, (n, 2, 4, 4), -1, 1) * uniform(g, (n, 1, 1, 1), 0, 0.16 * strength)
-    bend = functional.interpolate(bend, (SIZE, SIZE), mode="bicubic", align_corners=True)
-    return functional.affine_grid(matrix, (n, 4, SIZE, SIZE), align_corners=False) + bend.permute(0, 2, 3, 1)
-
-
-def backgrounds(n, g):
-    """Black, white, one colour, a gradient or coarse noise; [N, 3, SIZE, SIZE]."""
-    corners = functional.interpolate(torch.rand(n, 3, 2, 2, generator=g), (SIZE, SIZE), mode="bilinear", align_corners=True)
-    noise = functional.interpolate(torch.rand(n, 3, 6, 6, generator=g), (SIZE, SIZE), mode="bicubic").clamp(0, 1)
-    flat = torch.rand(n, 3, 1, 1, generator=g).expand(-1, -1, SIZE, SIZE)
-    kind = torch.rand(n, 1, 1, 1, generator=g)
-    result = torch.where(kind < 0.55, flat, torch.where(kind < 0.75, corners, noise))
-    return torch.where(kind < 0.2, 0.0, torch.where(kind < 0.35, 1.0, result))
-
-
-def erase(images, strength, g):
-    """A rectangle of one colour over every fourth picture, or fewer."""
-    n = len(images)
-    low = torch.rand(n, 2, generator=g) * 0.8
-    high = low + uniform(g, (n, 2), 0.1, 0.4) * (torch.rand(n, 1, generator=g) < 0.25 * strength)
-    place = (torch.arange(SIZE) + 0.5) / SIZE
-    rows, columns = ((place > low[:, i, None]) & (place < high[:, i, None]) for i in (0, 1))
-    inside = (rows[:, :, None] & columns[:, None, :])[:, None]
-    return torch.where(inside, torch.rand(n, 3, 1, 1, generator=g), images)
-
-
-def augment(textures, mirrors, keeps_hue, strength, g):
-    """Training pictures of u8 textures [N, 4, TEXTURE, TEXTURE]: normalised, [N, 3, SIZE, SIZE]; strength is 0…1."""
-    n, pixels = len(textures), textures.float() / 255
-    rgb, alpha = torch.lerp(pixels[:, :3], colour_jitter(pixels[:, :3], keeps_hue, g), strength), pixels[:, 3:]
-    # CLIP's preprocessing drops a picture's transparency, which hardens its edges.
-    alpha = torch.where(torch.rand(n, 1, 1, 1, generator=g) < 0.5, (alpha * 16).clamp(0, 1), alpha)
-    layer = functional.grid_sample(torch.cat([rgb * alpha, alpha], 1), placement(mirrors, strength, g), align_corners=False)
-    images = layer[:, :3] + (1 - layer[:, 3:]) * backgrounds(n, g)
-    blurred = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
-    images = torch.lerp(images, blurred, (uniform(g, (n, 1, 1, 1), -1.5, 1)).clamp(0, 1))
-    images = images + torch.randn(images.shape, generator=g) * uniform(g, (n, 1, 1, 1), -0.05, 0.06 * strength).clamp(0, 1)
-    return normalise(erase(images, strength, g).clamp(0, 1))
-
-
-def normalise(images):
-    return (images - MEAN[:, None, None]) / STD[:, None, None]
-
-
-def plain(textures):
-    """The pictures as they are, on white, for evaluation."""
-    pixels = textures.float() / 255
-    images = pixels[:, :3] * pixels[:, 3:] + 1 - pixels[:, 3:]
-    return normalise(functional.interpolate(images, (SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False))

@@ -7,6 +7,7 @@ from torch.nn import functional
 from transformers import AutoImageProcessor, CLIPModel, CLIPTokenizer
 from transformers.image_utils import load_image
 
+import emoji_augment as augment
 import emoji_data as data
 
 CARD = """# emoji-clip
@@ -15,7 +16,8 @@ A small CLIP ({parameters} parameters, f16) that `tools/train_demo_model.py` tra
 there to be converted, quantized and measured with weights that mean something; the figures below say how little it sees.
 `CLIPModel` and `CLIPProcessor` of transformers load this directory.
 
-A fifth of the concepts was kept out of training, in every style; another artist's pictures were kept out altogether. The
+A fifth of the concepts was kept out of training, in every style; EmojiOne's pictures, by another artist, were kept out
+altogether. Noto Color Emoji, whose style the figures call its own, was shown most, Symbola's drawings in ink beside it. The
 figures are of these weights as they are here, with the prompt "{prompt}":
 
 | pictures (how many, of how many candidates) | measure | value | chance |
@@ -29,8 +31,9 @@ weights. `figures.csv` holds the table above.
 ## Sources and licences
 
 - The weights, Apache-2.0 as the rest of this repository. They were trained on bitmaps of Noto Color Emoji (Debian's
-  fonts-noto-color-emoji 2.042, Copyright Google Inc., SIL Open Font License 1.1) with names and keywords in English and
-  Korean of the Unicode CLDR (Debian's unicode-cldr-core 41, Copyright Unicode, Inc., Unicode-DFS-2016).
+  fonts-noto-color-emoji 2.042, Copyright Google Inc., SIL Open Font License 1.1) and glyphs of Symbola (Debian's
+  fonts-symbola 2.60, Copyright George Douros, free for any use), with names and keywords in English and Korean of the
+  Unicode CLDR (Debian's unicode-cldr-core 41, Copyright Unicode, Inc., Unicode-DFS-2016).
 - `merges.txt` and `vocab.json`: the beginning of the byte-pair merges of OpenAI's CLIP, Copyright (c) 2021 OpenAI, MIT;
   `Sources/CTokenizer/README.md` has the licence.
 - EmojiOne's pictures (ruby-gemojione 3.3.0) are only what the figures of the unseen style were measured on.
@@ -61,7 +64,7 @@ def validation(model, tokenizer, concepts, textures):
     held = torch.tensor([index for index, concept in enumerate(concepts) if concept.held_out])
     trained = torch.tensor([index for index, concept in enumerate(concepts) if not concept.held_out][::4])
     chosen = torch.cat([held, trained])
-    pixels = data.plain(textures[[concepts[index].views[0] for index in chosen]])
+    pixels = augment.plain(textures[[concepts[index].views[0] for index in chosen]])
     images, texts = embed(model.eval(), tokenizer, concepts, pixels)
     return (top(images[:len(held)], texts, held), top(images[len(held):], texts, trained))
 
@@ -79,7 +82,7 @@ def measure(directory, concepts, textures, trained):
     model = CLIPModel.from_pretrained(directory, dtype=torch.float32).eval()
     tokenizer, rows = CLIPTokenizer.from_pretrained(directory), []
     shown = [index for index, concept in enumerate(concepts) if concept.evaluation]
-    pixels = data.plain(textures[[concept.views[0] for concept in concepts]])
+    pixels = augment.plain(textures[[concept.views[0] for concept in concepts]])
     own, texts = embed(model, tokenizer, concepts, pixels)
     exact = embed(trained.eval(), tokenizer, concepts, pixels)
     agreement = min((a * b.cpu()).sum(1).min().item() for a, b in zip((own, texts), exact))
