@@ -38,13 +38,7 @@ struct ConfigResolver {
   }
 
   private mutating func add(_ facts: ConfigFacts, from origin: ConfigOrigin, path: String? = nil) {
-    var facts = facts
-    for (field, value) in facts {
-      guard case .integer(let number) = value, !(0...ConfigField.largest).contains(number) else { continue }
-      let message = "\(field.rawValue) is \(number), allowed 0 to \(ConfigField.largest)"
-      conflicts.append(FileError(.malformed, message, file: path))
-      facts[field] = nil
-    }
+    let facts = bounded(facts, path: path)
     for field in config.add(facts, from: origin) {
       guard let found = facts[field], let known = config[field], let by = config.origins[field] else { continue }
       let message = "\(field.rawValue) is \(found), but \(known) by \(by)"
@@ -55,10 +49,22 @@ struct ConfigResolver {
     }
   }
 
+  /// The facts whose numbers are allowed.
+  private mutating func bounded(_ facts: ConfigFacts, path: String? = nil) -> ConfigFacts {
+    var facts = facts
+    for (field, value) in facts {
+      guard case .integer(let number) = value, !(0...ConfigField.largest).contains(number) else { continue }
+      let message = "\(field.rawValue) is \(number), allowed 0 to \(ConfigField.largest)"
+      conflicts.append(FileError(.malformed, message, file: path))
+      facts[field] = nil
+    }
+    return facts
+  }
+
   /// Adds what the nodes of a graph compute: of what the shapes leave open, nothing knows it better.
   mutating func addGraph(_ graph: GraphFacts) {
     let resolved = graph.resolved { attentionWidth($0) }
-    fill(resolved.facts, from: .graph)
+    fill(bounded(resolved.facts), from: .graph)
     unsupportedEncoding += resolved.statements
     notes += resolved.statements.map { "the graph: \($0.text), which no config says" }
   }

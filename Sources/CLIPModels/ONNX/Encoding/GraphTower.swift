@@ -152,27 +152,21 @@ extension [ONNXValue] {
 extension ONNXGraph {
   /// The values that depend on an input, itself among them.
   func values(from input: String) -> Set<String> {
+    // Nodes may be written in any order.
+    var takers: [String: [Int]] = [:]
+    for (index, node) in nodes.enumerated() { for name in node.inputs { takers[name, default: []].append(index) } }
     var result: Set<String> = [input]
-    // Nodes may be written in any order: as often as something is added.
-    var before = 0
-    while before < result.count {
-      before = result.count
-      for node in nodes where node.inputs.contains(where: result.contains) {
-        result.formUnion(node.outputs.filter { !$0.isEmpty })
+    var open = [input]
+    var isDone = [Bool](repeating: false, count: nodes.count)
+    while let name = open.popLast() {
+      for index in takers[name] ?? [] where !isDone[index] {
+        isDone[index] = true
+        for output in nodes[index].outputs where !output.isEmpty && result.insert(output).inserted {
+          open.append(output)
+        }
       }
-      if isSorted { break }
     }
     return result
-  }
-
-  private var isSorted: Bool {
-    var made: Set<String> = []
-    let all = Set(nodes.flatMap(\.outputs))
-    for node in nodes {
-      for name in node.inputs where !name.isEmpty && all.contains(name) && !made.contains(name) { return false }
-      made.formUnion(node.outputs)
-    }
-    return true
   }
 
   /// What an output needs: its nodes and their inputs. Graphs inside nodes keep everything.

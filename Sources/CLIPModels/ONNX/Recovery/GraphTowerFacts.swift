@@ -40,7 +40,9 @@ struct GraphTowerFacts {
   private func integers(_ value: String) throws(FileError) -> [Int]? {
     if let node = producer(value), node.kind == "Constant" {
       if case .integer(let number)? = node.attributes["value_int"] { return [Int(number)] }
-      if case .integers(let numbers)? = node.attributes["value_ints"] { return numbers.map { Int($0) } }
+      if case .integers(let numbers)? = node.attributes["value_ints"], numbers.count <= 8 {
+        return numbers.map { Int($0) }
+      }
     }
     guard let tensor = try constants.constant(value)?.tensor, tensor.count <= 8,
       tensor.dtype == .i64 || tensor.dtype == .i32
@@ -56,8 +58,9 @@ struct GraphTowerFacts {
     bytes.reversed().reduce(0) { $0 << 8 | Int64($1) }
   }
 
-  /// The only number among a node's inputs.
+  /// The only number among a node's two inputs.
   private func factor(_ node: ONNXNode) throws(FileError) -> Double? {
+    guard node.inputs.count == 2 else { return nil }
     for input in node.inputs { if let number = try number(input) { return number } }
     return nil
   }
@@ -153,7 +156,7 @@ struct GraphTowerFacts {
       if ["Add", "Sub", "Mul", "Div", "Where", "Cast", "Reshape", "Identity", "QuantizeLinear", "DequantizeLinear"]
         .contains(node.kind)
       {
-        open += node.inputs.filter(values.contains).reversed()
+        open += node.inputs.prefix(3).filter(values.contains).reversed()
       }
     }
     return nil
@@ -169,7 +172,7 @@ struct GraphTowerFacts {
         [
           "Mul", "Div", "Transpose", "Cast", "Squeeze", "Unsqueeze", "Split", "Slice", "Gather", "Identity",
           "QuantizeLinear", "DequantizeLinear",
-        ].contains(node.kind), let next = node.inputs.first(where: { producer($0)?.kind != "Constant" })
+        ].contains(node.kind), let next = node.inputs.prefix(3).first(where: { producer($0)?.kind != "Constant" })
       else { return nil }
       value = next
     }
@@ -211,7 +214,8 @@ struct GraphTowerFacts {
         let numbers = try integers(node.inputs[1]), numbers.count == 1
       else { continue }
       if numbers[0] == 0 { return (.first, nil) }
-      return numbers[0] == -1 || numbers[0] + 1 == input.size(1) ? (.last, nil) : nil
+      let isLast = input.size(1).map { numbers[0] == $0 - 1 } ?? false
+      return isLast || numbers[0] == -1 ? (.last, nil) : nil
     }
     return nil
   }
