@@ -6,6 +6,8 @@ enum ConfigLimits {
   struct Statement {
     let tower: TowerSelection
     let text: String
+    /// Whether a graph's nodes state it, against what every config could.
+    var isOfGraph = false
   }
 
   /// The statements of a Hugging Face or open_clip config, or of a preprocessor's, that outputs cannot repeat.

@@ -27,6 +27,8 @@ struct ConfigResolver {
   private(set) var unsupportedEncoding: [ConfigLimits.Statement] = []
   /// The config files that were read.
   private(set) var files: [FileIdentity] = []
+  /// Of what a graph's nodes do in several ways no source knows one.
+  private var contradicted: Set<ConfigField> = []
   private let dialect: Dialect
 
   /// Begins with what the tensors tell, in canonical form and as the file has them.
@@ -38,7 +40,7 @@ struct ConfigResolver {
   }
 
   private mutating func add(_ facts: ConfigFacts, from origin: ConfigOrigin, path: String? = nil) {
-    let facts = bounded(facts, path: path)
+    let facts = bounded(facts, path: path).filter { !contradicted.contains($0.key) }
     for field in config.add(facts, from: origin) {
       guard let found = facts[field], let known = config[field], let by = config.origins[field] else { continue }
       let message = "\(field.rawValue) is \(found), but \(known) by \(by)"
@@ -65,8 +67,12 @@ struct ConfigResolver {
   mutating func addGraph(_ graph: GraphFacts) {
     let resolved = graph.resolved { attentionWidth($0) }
     fill(bounded(resolved.facts), from: .graph)
-    unsupportedEncoding += resolved.statements
-    notes += resolved.statements.map { "the graph: \($0.text), which no config says" }
+    for contradiction in resolved.contradictions where config.applies(contradiction.field) {
+      guard config[contradiction.field] == nil else { continue }
+      contradicted.insert(contradiction.field)
+      unsupportedEncoding.append(contradiction.statement)
+      notes.append("\(contradiction.statement.text), which no config says")
+    }
   }
 
   /// Adds what a user gave, what lies inside and beside the checkpoint, what is known, and at last conventions.
@@ -169,6 +175,6 @@ struct ConfigResolver {
 
   /// Adds what is not known, without a word about what is known otherwise.
   private mutating func fill(_ facts: ConfigFacts, from origin: ConfigOrigin) {
-    config.add(facts.filter { config[$0.key] == nil }, from: origin)
+    config.add(facts.filter { config[$0.key] == nil && !contradicted.contains($0.key) }, from: origin)
   }
 }

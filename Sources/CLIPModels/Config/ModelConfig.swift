@@ -130,7 +130,8 @@ public struct ModelConfig: Sendable, Equatable {
     return conflicts
   }
 
-  private func applies(_ field: ConfigField) -> Bool {
+  /// Whether this model has what a fact is about.
+  func applies(_ field: ConfigField) -> Bool {
     let onlyTransformers: [ConfigField] = [
       .visionActivation, .visionEpsilon, .visionMLPWidth, .visionLayers, .visionPatchSize,
     ]

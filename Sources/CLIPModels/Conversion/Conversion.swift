@@ -41,6 +41,7 @@ private struct Conversion {
     }
     if let problem = model.problems.first { throw problem.located(file: source.files.first?.path) }
     try checkTowers(model)
+    try checkGraph(model)
     let dialect = try targetDialect(model)
     try checkPooling(model, dialect)
     if options.isONNX(output) { return try writeONNX(model, dialect, source) }
@@ -130,6 +131,17 @@ private struct Conversion {
     guard !missing else {
       throw FileError(.usage, "the model has no \(options.towers.rawValue) encoder that clipkit knows", file: input)
     }
+  }
+
+  /// What blocks of one graph do differently no output says, so that it would compute something else without a word.
+  private func checkGraph(_ model: CLIPModel) throws(FileError) {
+    let statements = model.unsupportedEncoding.filter { $0.isOfGraph }
+    guard let statement = statements.first(where: { options.towers == .both || options.towers == $0.tower }) else {
+      return
+    }
+    throw FileError(
+      .unsupported, "\(statement.text), which no output could say", file: model.checkpoint.files.first?.path,
+      hint: "embed, reference and verify evaluate the graph itself")
   }
 
   private func targetFormat() throws(FileError) -> any CheckpointFormat.Type {

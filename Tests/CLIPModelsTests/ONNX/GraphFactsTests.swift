@@ -4,7 +4,8 @@ import Testing
 
 @testable import CLIPModels
 
-/// Graphs made to trap or to exhaust what asks their nodes for a config.
+/// What nodes tell of a config, where they were changed: the expected values are those of the operators' specification
+/// and of the fixtures' models (tools/make_fixtures_onnx.py).
 @Suite struct GraphFactsTests {
   private let folder: TemporaryDirectory
   init() throws { folder = try TemporaryDirectory() }
@@ -20,13 +21,103 @@ import Testing
     return path
   }
 
-  private func open(_ name: String, _ change: (inout ONNXGraph) throws -> Void) throws -> CLIPModel {
-    try #require(try CLIPModel.open(changed(name, change)))
+  private func open(
+    _ name: String, options: ConfigOptions = ConfigOptions(), _ change: (inout ONNXGraph) throws -> Void
+  ) throws -> CLIPModel {
+    try #require(try CLIPModel.open(changed(name, change), options: options))
   }
 
   private func scalar(_ value: Int64) throws -> Tensor {
     try Tensor(dtype: .i64, shape: [], bytes: Bytes(withUnsafeBytes(of: value.littleEndian, Array.init)))
   }
+
+  /// Every layer norm's ε.
+  private func setEpsilon(_ graph: inout ONNXGraph, _ value: Float, first: Bool = false) {
+    for index in graph.nodes.indices where graph.nodes[index].kind == "LayerNormalization" {
+      graph.nodes[index].attributes["epsilon"] = .float(value)
+      if first { return }
+    }
+  }
+
+  /// A node that takes the pictures and whose output nobody takes.
+  private func add(_ kind: String, to graph: inout ONNXGraph, _ attributes: [String: ONNXAttribute] = [:]) {
+    graph.nodes.append(
+      ONNXNode(
+        kind, domain: "com.microsoft", inputs: [graph.inputs[0].name], outputs: ["added"], attributes: attributes))
+  }
+
+  // MARK: Agreement
+
+  @Test(arguments: [(Float(-1), "-1.0"), (0, "0.0"), (.infinity, "inf"), (.nan, "nan")])
+  func epsilonsThatAreNoneStayOpen(_ epsilon: Float, _ text: String) throws {
+    let model = try open("hf-clip.vision.torchscript") { setEpsilon(&$0, epsilon) }
+    #expect(model.config[.visionEpsilon] == nil)
+    #expect(model.notes.contains("vision.layer_norm_eps is \(text) in the graph, which no config says"))
+  }
+
+  /// Neither what is assumed nor what is asked for fills a fact that the nodes contradict.
+  @Test func nothingFillsWhatNodesContradict() throws {
+    let options = ConfigOptions(file: fixture("checkpoints/hf-clip/config.json"))
+    let model = try open("hf-clip.vision.torchscript", options: options) { setEpsilon(&$0, 0.5, first: true) }
+    #expect(model.config[.visionEpsilon] == nil)
+  }
+
+  /// A tensor file cannot say that one block's ε is another, and embeddings of it would be wrong without a word.
+  @Test(arguments: ["safetensors", "gguf", "pt", "npz", "onnx"])
+  func whatNodesContradictIsNotConverted(_ format: String) throws {
+    let source = try changed("hf-clip.vision.torchscript") { setEpsilon(&$0, 0.5, first: true) }
+    let error = #expect(throws: FileError.self) { try convert(source, to: folder.file("out.\(format)")) }
+    #expect(error?.kind == .unsupported)
+    #expect(error?.message == "vision.layer_norm_eps is 0.5 and 1e-05 in the graph, which no output could say")
+  }
+
+  @Test func manyValuesAreNotAllListed() throws {
+    let model = try open("hf-clip.vision.torchscript") { graph in
+      for index in 0..<3_000 {
+        graph.nodes.append(
+          ONNXNode(
+            "LayerNormalization", inputs: [graph.inputs[0].name], outputs: ["added\(index)"],
+            attributes: ["epsilon": .float(Float(index + 1) / 4)]))
+      }
+    }
+    #expect(model.unsupportedEncoding.first { $0.isOfGraph }?.text.hasSuffix(" and 2997 more in the graph") == true)
+  }
+
+  /// Of two files of one model, too, neither is taken for the one that is right.
+  @Test func filesThatDisagreeTellNothing() throws {
+    var model = try ONNX.readModel(InputFile(fixture("onnx/hf-clip.vision.torchscript.onnx")))
+    var facts = try GraphFacts(GraphConstants(model.graph))
+    #expect(facts.resolved { _ in 32 }.facts[.visionEpsilon] == .number(1e-5))
+    setEpsilon(&model.graph, 1e-6)
+    facts.merge(try GraphFacts(GraphConstants(model.graph)))
+    let resolved = facts.resolved { _ in 32 }
+    #expect(resolved.facts[.visionEpsilon] == nil && resolved.facts[.visionActivation] == .text("quick_gelu"))
+    #expect(resolved.contradictions.map(\.statement.text) == ["vision.layer_norm_eps is 1e-05 and 1e-06 in the graph"])
+  }
+
+  // MARK: Operators
+
+  /// ONNX Runtime's documentation has 1e-12 for it where ONNX's own operator has 1e-5.
+  @Test func defaultsAreTheOperators() throws {
+    let own = try open("hf-clip.vision.torchscript") { graph in
+      for index in graph.nodes.indices where graph.nodes[index].kind == "LayerNormalization" {
+        graph.nodes[index].attributes["epsilon"] = nil
+      }
+    }
+    #expect(own.config[.visionEpsilon] == .number(1e-5) && own.config.origins[.visionEpsilon] == .graph)
+    let model = try open("hf-clip.vision.torchscript") { add("SkipLayerNormalization", to: &$0) }
+    #expect(model.notes.contains("vision.layer_norm_eps is 1e-05 and 1e-12 in the graph, which no config says"))
+  }
+
+  @Test func otherSlopesAreNoQuickGELU() throws {
+    let text = "vision.activation is QuickGelu of alpha 2.0 and quick_gelu in the graph, which no config says"
+    let other = try open("hf-clip.vision.torchscript") { add("QuickGelu", to: &$0, ["alpha": .float(2)]) }
+    #expect(other.notes.contains(text))
+    let own = try open("hf-clip.vision.torchscript") { add("QuickGelu", to: &$0, ["alpha": .float(1.702)]) }
+    #expect(own.config[.visionActivation] == .text("quick_gelu"))
+  }
+
+  // MARK: Hostile graphs
 
   @Test(arguments: [Int64.max, .min, 1 << 40]) func tokensBeyondAllTextsAreNotTheLast(_ token: Int64) throws {
     let model = try open("hf-siglip.torchscript") { graph in

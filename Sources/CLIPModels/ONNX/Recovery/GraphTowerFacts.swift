@@ -33,8 +33,9 @@ struct GraphTowerFacts {
       [.f16, .bf16, .f32, .f64].contains(tensor.dtype)
     else { return nil }
     let bytes = try tensor.cast(to: .f32).bytes.load()
+    let value = Float(bitPattern: UInt32(truncatingIfNeeded: Self.integer(bytes[...])))
     // 1e-5 is 9.99999974737875e-06 in single precision; the shortest text is what was meant.
-    return Double("\(Float(bitPattern: UInt32(truncatingIfNeeded: Self.integer(bytes[...]))))")
+    return Double("\(value)")
   }
 
   private func integers(_ value: String) throws(FileError) -> [Int]? {
@@ -68,13 +69,19 @@ struct GraphTowerFacts {
   // MARK: Blocks
 
   /// The activations between linear layers.
-  func activations() throws(FileError) -> [Activation] {
+  func activations() throws(FileError) -> [GraphFacts.Told] {
     var result: [Activation] = []
+    var others: [GraphFacts.Told] = []
     for node in nodes {
       switch node.kind {
       case "Erf", "BiasGelu": result.append(.gelu)
       case "FastGelu": result.append(.geluTanh)
-      case "QuickGelu": result.append(.quickGELU)
+      case "QuickGelu":
+        if case .float(let alpha)? = node.attributes["alpha"], !(abs(alpha - 1.702) < 1.702 / 256) {
+          others.append(.other("QuickGelu of alpha \(alpha)"))
+        } else {
+          result.append(.quickGELU)
+        }
       case "Gelu":
         let isTanh = if case .string("tanh")? = node.attributes["approximate"] { true } else { false }
         result.append(isTanh ? .geluTanh : .gelu)
@@ -83,36 +90,47 @@ struct GraphTowerFacts {
       default: break
       }
     }
-    return result
+    return result.map { .value(.text($0.rawValue)) } + others
+  }
+
+  /// The node behind what only changes a value's type.
+  private func unrounded(_ value: String) -> ONNXNode? {
+    var node = producer(value)
+    for _ in 0..<4 {
+      guard let rounding = node, ["DequantizeLinear", "QuantizeLinear", "Cast"].contains(rounding.kind) else { break }
+      node = producer(rounding.inputs.first ?? "")
+    }
+    return node
   }
 
   /// Whether a node takes something times a number, which 16 bits may have rounded.
   private func isScaled(_ node: ONNXNode, by number: Double) throws(FileError) -> Bool {
-    var product = producer(node.inputs.first ?? "")
-    for _ in 0..<4 {
-      guard let rounding = product, ["DequantizeLinear", "QuantizeLinear", "Cast"].contains(rounding.kind) else {
-        break
-      }
-      product = producer(rounding.inputs.first ?? "")
-    }
-    guard let product, product.kind == "Mul", let factor = try factor(product) else { return false }
+    guard let product = unrounded(node.inputs.first ?? ""), product.kind == "Mul", let factor = try factor(product)
+    else { return false }
     return abs(factor - number) < number / 256
   }
 
   /// The ε of layer norms, as an operator or written out.
-  func epsilons() throws(FileError) -> [Double] {
-    var result: [Double] = []
+  func epsilons() throws(FileError) -> [GraphFacts.Told] {
+    var result: [GraphFacts.Told] = []
     for node in nodes {
       if node.kind.hasSuffix("LayerNormalization") {
-        let epsilon: Float = if case .float(let value)? = node.attributes["epsilon"] { value } else { 1e-5 }
-        if let number = Double("\(epsilon)") { result.append(number) }
+        let epsilon = Self.epsilon(node)
+        let isOne = epsilon > 0 && epsilon.isFinite
+        result.append(isOne ? .value(.number(Double("\(epsilon)") ?? Double(epsilon))) : .other("\(epsilon)"))
       } else if node.kind == "Sqrt", let sum = producer(node.inputs.first ?? ""), sum.kind == "Add",
         let number = try factor(sum), number > 0, number < 0.01
       {
-        result.append(number)
+        result.append(.value(.number(number)))
       }
     }
     return result
+  }
+
+  /// The ε of a norm's operator; ONNX Runtime's own, all but one, have another default.
+  private static func epsilon(_ node: ONNXNode) -> Float {
+    if case .float(let value)? = node.attributes["epsilon"] { return value }
+    return ["LayerNormalization", "SimplifiedLayerNormalization"].contains(node.kind) ? 1e-5 : 1e-12
   }
 
   // MARK: Heads
