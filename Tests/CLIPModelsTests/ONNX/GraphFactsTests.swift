@@ -31,6 +31,10 @@ import Testing
     try Tensor(dtype: .i64, shape: [], bytes: Bytes(withUnsafeBytes(of: value.littleEndian, Array.init)))
   }
 
+  private func scalar(_ value: Float, _ dtype: DType = .f32) throws -> Tensor {
+    try Tensor([value], shape: []).cast(to: dtype)
+  }
+
   /// Every layer norm's ε.
   private func setEpsilon(_ graph: inout ONNXGraph, _ value: Float, first: Bool = false) {
     for index in graph.nodes.indices where graph.nodes[index].kind == "LayerNormalization" {
@@ -96,6 +100,48 @@ import Testing
   }
 
   // MARK: Operators
+
+  /// Written out, as operator sets before 17 have norms; 1e-5 in f16 is 1.00136e-5.
+  @Test(arguments: ["hf-clip.vision.f16", "hf-clip.vision.torchscript"])
+  func epsilonsOfWrittenOutNormsAreThoseMeant(_ name: String) throws {
+    let dtype: DType = name.hasSuffix("f16") ? .f16 : .f32
+    let model = try open(name) { graph in
+      graph.initializers.append((name: "written_eps", tensor: try scalar(1e-5, dtype)))
+      graph.initializers.append((name: "written_two", tensor: try scalar(2, dtype)))
+      graph.nodes = graph.nodes.flatMap { node -> [ONNXNode] in
+        guard node.kind == "LayerNormalization" else { return [node] }
+        let name = node.outputs[0]
+        let mean: [String: ONNXAttribute] = ["axes": .integers([-1])]
+        return [
+          ONNXNode("ReduceMean", inputs: [node.inputs[0]], outputs: ["\(name).m"], attributes: mean),
+          ONNXNode("Sub", inputs: [node.inputs[0], "\(name).m"], outputs: ["\(name).d"]),
+          ONNXNode("Pow", inputs: ["\(name).d", "written_two"], outputs: ["\(name).q"]),
+          ONNXNode("ReduceMean", inputs: ["\(name).q"], outputs: ["\(name).v"], attributes: mean),
+          ONNXNode("Add", inputs: ["\(name).v", "written_eps"], outputs: ["\(name).a"]),
+          ONNXNode("Sqrt", inputs: ["\(name).a"], outputs: ["\(name).s"]),
+          ONNXNode("Div", inputs: ["\(name).d", "\(name).s"], outputs: ["\(name).n"]),
+          ONNXNode("Mul", inputs: ["\(name).n", node.inputs[1]], outputs: ["\(name).g"]),
+          ONNXNode("Add", inputs: ["\(name).g", node.inputs[2]], outputs: [name]),
+        ]
+      }
+    }
+    #expect(model.config[.visionEpsilon] == .number(1e-5) && model.config.origins[.visionEpsilon] == .graph)
+  }
+
+  @Test func lengthsOfEmbeddingsAreNoNorms() throws {
+    let model = try open("hf-clip.vision.torchscript") { graph in
+      let output = graph.outputs[0].name
+      graph.initializers.append((name: "tiny", tensor: try scalar(1e-12)))
+      graph.nodes += [
+        ONNXNode("Mul", inputs: [output, output], outputs: ["squares"]),
+        ONNXNode("ReduceSum", inputs: ["squares"], outputs: ["sum"]),
+        ONNXNode("Add", inputs: ["sum", "tiny"], outputs: ["above"]),
+        ONNXNode("Sqrt", inputs: ["above"], outputs: ["length"]),
+        ONNXNode("Div", inputs: [output, "length"], outputs: ["unit"]),
+      ]
+    }
+    #expect(model.config[.visionEpsilon] == .number(1e-5) && model.config.origins[.visionEpsilon] == .graph)
+  }
 
   /// ONNX Runtime's documentation has 1e-12 for it where ONNX's own operator has 1e-5.
   @Test func defaultsAreTheOperators() throws {

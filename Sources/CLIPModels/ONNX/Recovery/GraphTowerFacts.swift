@@ -35,7 +35,22 @@ struct GraphTowerFacts {
     let bytes = try tensor.cast(to: .f32).bytes.load()
     let value = Float(bitPattern: UInt32(truncatingIfNeeded: Self.integer(bytes[...])))
     // 1e-5 is 9.99999974737875e-06 in single precision; the shortest text is what was meant.
-    return Double("\(value)")
+    return try Self.shortest(value, tensor) ?? Double("\(value)")
+  }
+
+  /// The number of fewest digits that 16 bits hold as the tensor's; nil for other types, and without such a number.
+  private static func shortest(_ value: Float, _ tensor: Tensor) throws(FileError) -> Double? {
+    guard tensor.dtype == .f16 || tensor.dtype == .bf16, value > 0, value.isFinite else { return nil }
+    let bytes = try tensor.bytes.load()
+    // Between the least and the largest number of bf16.
+    guard let exponent = (-41...39).first(where: { Double(value) < (Double("1e\($0)") ?? 0) }) else { return nil }
+    for digits in 1...6 {
+      guard let unit = Double("1e\(exponent - digits)"),
+        let number = Double("\((Double(value) / unit).rounded())e\(exponent - digits)")
+      else { continue }
+      if try Tensor([Float(number)], shape: [1]).cast(to: tensor.dtype).bytes.load() == bytes { return number }
+    }
+    return nil
   }
 
   private func integers(_ value: String) throws(FileError) -> [Int]? {
@@ -119,7 +134,9 @@ struct GraphTowerFacts {
         let isOne = epsilon > 0 && epsilon.isFinite
         result.append(isOne ? .value(.number(Double("\(epsilon)") ?? Double(epsilon))) : .other("\(epsilon)"))
       } else if node.kind == "Sqrt", let sum = producer(node.inputs.first ?? ""), sum.kind == "Add",
-        let number = try factor(sum), number > 0, number < 0.01
+        let number = try factor(sum), number > 0, number < 0.01,
+        // What divides by a length has a sum there.
+        sum.inputs.contains(where: { unrounded($0)?.kind == "ReduceMean" })
       {
         result.append(.value(.number(number)))
       }
