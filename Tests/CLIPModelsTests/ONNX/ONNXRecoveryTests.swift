@@ -9,7 +9,7 @@ private let exact = [
   "openclip-vit.torchscript", "openclip-vit.dynamo", "openclip-vit.visual.torchscript", "openclip-vit.visual.dynamo",
   "openclip-siglip.torchscript", "openclip-siglip.dynamo", "hf-clip.torchscript", "hf-clip.dynamo",
   "hf-clip.text.torchscript", "hf-clip.text.dynamo", "hf-clip.vision.torchscript", "hf-clip.vision.dynamo",
-  "hf-siglip.torchscript", "hf-siglip.dynamo",
+  "hf-siglip.torchscript", "hf-siglip.dynamo", "openclip-equal.visual.torchscript", "openclip-equal.visual.dynamo",
 ]
 private let quantized = [
   "openclip-vit.int8-channels", "hf-clip.text.int8", "hf-clip.text.int8-channels", "hf-clip.vision.int8",

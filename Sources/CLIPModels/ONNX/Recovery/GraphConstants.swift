@@ -75,7 +75,12 @@ struct GraphConstants {
     let node = graph.nodes[index]
     switch node.kind {
     // What a quantizer rounds when it runs is still there as it was.
-    case "Cast", "Identity", "QuantizeLinear": return try constant(input, depth: depth + 1)
+    case "Cast", "QuantizeLinear": return try constant(input, depth: depth + 1)
+    case "Identity":
+      // Of equal tensors an exporter stores one, and the others are it under their own names.
+      var found = try constant(input, depth: depth + 1)
+      if TensorNaming.isName(value) { found?.name = value }
+      return found
     case "Transpose":
       guard var found = try constant(input, depth: depth + 1), found.tensor.shape.count == 2,
         case .integers([1, 0])? = node.attributes["perm"]

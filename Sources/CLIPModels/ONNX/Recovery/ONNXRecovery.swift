@@ -65,9 +65,9 @@ package struct ONNXRecovery {
   private mutating func takeNamed() throws(FileError) {
     let values =
       constants.graph.initializers.map(\.name)
-      + constants.graph.nodes.flatMap { $0.kind == "Constant" ? $0.outputs : [] }
+      + constants.graph.nodes.flatMap { ["Constant", "Identity"].contains($0.kind) ? $0.outputs : [] }
     for value in values {
-      guard let constant = constants.constants[value], TensorNaming.isName(constant.name) else { continue }
+      guard let constant = try constants.constant(value), TensorNaming.isName(constant.name) else { continue }
       let tensor = constant.isTransposed ? try constant.tensor.transposed() : constant.tensor
       add(constant.name, tensor, .name, of: value)
     }
