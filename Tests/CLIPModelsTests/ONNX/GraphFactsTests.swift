@@ -75,6 +75,26 @@ import Testing
     #expect(error?.message == "vision.layer_norm_eps is 0.5 and 1e-05 in the graph, which no output could say")
   }
 
+  /// The graph itself needs no config: its embeddings are those of ONNX Runtime.
+  @Test func whatNodesContradictIsEvaluated() throws {
+    let source = try changed("hf-clip.vision.torchscript") { setEpsilon(&$0, 0.5, first: true) }
+    let script =
+      "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/tools/onnx_runtime_outputs.py"
+    let outputs = try TemporaryDirectory()
+    _ = try Python.run(
+      Python.light, "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')",
+      [script, outputs.path, source])
+    let data = try Checkpoint.open(outputs.file("hf-clip.vision.torchscript.safetensors"))
+    let input = try #require(data.names.first { $0.hasPrefix("input.") }.flatMap { data[$0] })
+    let output = try #require(data.names.first { $0.hasPrefix("output.") }.flatMap { data[$0] })
+    let encoder = try Encoder(#require(try CLIPModel.open(source)), threads: 1)
+    let rows = try encoder.encode(
+      pixelValues: input.cast(to: .f64).numbers().map { Float($0) }, normalize: false)
+    let wanted = try output.cast(to: .f64).numbers()
+    #expect(output.shape == [2, encoder.embedDim] && rows.count == wanted.count)
+    for (row, number) in zip(rows, wanted) { #expect(abs(Double(row) - number) < 1e-5) }
+  }
+
   @Test func manyValuesAreNotAllListed() throws {
     let model = try open("hf-clip.vision.torchscript") { graph in
       for index in 0..<3_000 {
