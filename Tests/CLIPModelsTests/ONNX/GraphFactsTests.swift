@@ -229,6 +229,21 @@ import Testing
     #expect(model.config.origins[.visionEpsilon] == .graph)
   }
 
+  /// Every part of one constant is asked for.
+  @Test(.timeLimit(.minutes(1))) func partsOfOneNodeAreNotSearchedForEach() throws {
+    let model = try open("hf-clip.vision.torchscript") { graph in
+      let (input, count) = (graph.inputs[0].name, 20_000)
+      graph.initializers.append(
+        (name: "whole", tensor: try Tensor([Float](repeating: 1, count: count), shape: [count])))
+      graph.nodes.append(ONNXNode("Split", inputs: ["whole"], outputs: (0..<count).map { "part\($0)" }))
+      for index in 0..<count {
+        graph.nodes.append(ONNXNode("Mul", inputs: [input, "part\(index)"], outputs: ["product\(index)"]))
+        graph.nodes.append(ONNXNode("Sigmoid", inputs: ["product\(index)"], outputs: ["asking\(index)"]))
+      }
+    }
+    #expect(model.config.origins[.visionEpsilon] == .graph)
+  }
+
   /// One node of many inputs that every other asks for.
   @Test(.timeLimit(.minutes(1)), arguments: ["Sigmoid", "Sqrt", "Softmax"])
   func inputsOfOneNodeAreNotSearchedForEach(_ kind: String) throws {

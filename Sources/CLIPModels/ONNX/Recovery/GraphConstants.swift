@@ -19,12 +19,15 @@ struct GraphConstants {
   private(set) var producers: [String: Int] = [:]
   /// The nodes that take a value.
   private(set) var consumers: [String: [Int]] = [:]
+  /// Which part of what its node splits a value is.
+  private var parts: [String: Int] = [:]
 
   init(_ graph: ONNXGraph) throws(FileError) {
     self.graph = graph
     for (name, tensor) in graph.initializers { constants[name] = Constant(name: name, tensor: tensor) }
     for (index, node) in graph.nodes.enumerated() {
       for output in node.outputs where !output.isEmpty { producers[output] = index }
+      if node.kind == "Split" { for (part, output) in node.outputs.enumerated() { parts[output] = part } }
       for input in Set(node.inputs) where !input.isEmpty { consumers[input, default: []].append(index) }
       if node.kind == "Constant", let output = node.outputs.first, case .tensor(let tensor)? = node.attributes["value"]
       {
@@ -98,7 +101,7 @@ struct GraphConstants {
       found.tensor = try dequantized(found.tensor, scale, zero, axis: Self.axis(node))
       return found
     case "Split":
-      guard var found = try constant(input, depth: depth + 1), let part = node.outputs.firstIndex(of: value),
+      guard var found = try constant(input, depth: depth + 1), let part = parts[value],
         let rows = found.tensor.shape.first, rows % node.outputs.count == 0
       else { return nil }
       let size = rows / node.outputs.count
