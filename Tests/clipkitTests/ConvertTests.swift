@@ -32,7 +32,7 @@ import Testing
         ["name": "a.weight", "sources": ["a.weight"], "shape": [2, 3], "from": "f32", "to": "f32"],
         ["name": "b", "sources": ["b"], "shape": [2], "from": "u8", "to": "u8"],
       ],
-      "dropped": [], "as_metadata": [], "folded": [], "extras": [],
+      "dropped": [], "as_metadata": [], "folded": [], "extras": [], "removed": [],
       "warnings": ["not a CLIP that clipkit knows: tensors are copied under their own names"],
     ])
 }

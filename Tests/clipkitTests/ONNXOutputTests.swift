@@ -67,6 +67,33 @@ import Testing
     #expect(try place.run("diff", "a.onnx", source).exitCode == 0)
   }
 
+  /// A copy of the model goes on taking the data, and so may a model that cannot be read.
+  @Test(arguments: [true, false]) func dataThatAnotherModelTakesStays(_ isReadable: Bool) throws {
+    #expect(try convert("a.onnx", "--external-data", "always").exitCode == 0)
+    try place.write(isReadable ? place.bytes("a.onnx") : [8, 8, 0x3A, 1], to: "b.onnx")
+    let run = try place.run("convert", source, "a.onnx", "--force")
+    #expect(run.exitCode == 0 && !run.stdout.contains("removed"), "\(run.stdout)")
+    #expect(try place.entries() == ["a.onnx", "a.onnx_data", "b.onnx", "tiny.safetensors"])
+    if isReadable { #expect(try place.run("diff", "b.onnx", source).exitCode == 0) }
+  }
+
+  @Test func dataThatGoesIsReported() throws {
+    #expect(try convert("a.onnx", "--external-data", "always").exitCode == 0)
+    let dry = try place.run("convert", source, "a.onnx", "--force", "--dry-run")
+    #expect(dry.stdout.contains("\n  would remove: a.onnx_data\n"), "\(dry.stdout)")
+    #expect(try place.entries().contains("a.onnx_data"))
+    let run = try place.run("convert", source, "a.onnx", "--force")
+    #expect(run.stdout.contains("\n  removed: a.onnx_data\n"), "\(run.stdout)")
+    let again = try place.run("convert", source, "a.onnx", "--force", "--json")
+    #expect(try JSONValue(parsing: Array(again.stdout.utf8))["removed"]?.array?.isEmpty == true)
+    let web = ["convert", source, "web", "--layout", "transformers.js", "--force", "--json"]
+    #expect(try place.start(web + ["--external-data", "always"]).wait().exitCode == 0)
+    let json = try JSONValue(parsing: Array(place.start(web).wait().stdout.utf8))
+    #expect(
+      json["removed"]?.array?.compactMap(\.string)
+        == ["model", "text_model", "vision_model"].map { "web/onnx/\($0).onnx_data" })
+  }
+
   @Test func dataGoesFromDirectoriesToo() throws {
     let web = ["--layout", "transformers.js"]
     let wide = try place.start(["convert", source, "web", "-q", "--external-data", "always"] + web).wait()

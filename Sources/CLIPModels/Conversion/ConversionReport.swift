@@ -42,6 +42,8 @@ public struct ConversionReport: Sendable {
   public var extras: [String] = []
   /// The bytes of the output, all files together.
   public var bytes = 0
+  /// Files beside the output that only the model it replaced had data in, and that went, or would go, with that.
+  public var removed: [String] = []
   /// Whether nothing was written.
   public var isDryRun = false
   /// What a user should know.

@@ -24,7 +24,7 @@ extension ConversionReport {
     if zeros > 0 { text += "  too small for the type: \(counted(zeros, "value")) became zero\n" }
     for (what, names) in [
       ("dropped", dropped), ("as metadata", asMetadata), ("folded into convolutions", folded),
-      ("kept unrenamed", extras),
+      ("kept unrenamed", extras), (isDryRun ? "would remove" : "removed", removed),
     ] {
       text += Self.list(what, names, whole: listsTensors)
     }
@@ -54,6 +54,7 @@ extension ConversionReport {
       "bytes": JSONValue(bytes), "dry_run": .bool(isDryRun), "tensors": .array(tensors.map(Self.json)),
       "dropped": .array(dropped.map(JSONValue.string)), "as_metadata": .array(asMetadata.map(JSONValue.string)),
       "folded": .array(folded.map(JSONValue.string)), "extras": .array(extras.map(JSONValue.string)),
+      "removed": .array(removed.map(JSONValue.string)),
       "warnings": .array(warnings.map(JSONValue.string)),
     ]
   }

@@ -80,6 +80,9 @@ struct ONNXConversion {
     report.bytes = isDirectory ? try writeDirectory(parts, sideCars) : try writeFile(parts[0])
     var dropped = Set(plans[0].dropped)
     for plan in plans {
+    for part in parts where try isSuperseding(part, isDirectory: isDirectory) {
+      report.removed.append(modelPath(part, isDirectory: isDirectory) + Self.dataSuffix)
+    }
       dropped.formIntersection(plan.dropped)
       // A tensor that is in several files is reported once.
       let known = Set(report.tensors.map(\.name))
@@ -151,7 +154,7 @@ struct ONNXConversion {
       data = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
     }
     let writer = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
-    if data == nil, isSuperseded(path) { writer.superseded = path + Self.dataSuffix }
+    if try isSuperseding(part, isDirectory: false) { writer.superseded = path + Self.dataSuffix }
     return try write(part, to: writer, data: data, total: total([part]))
   }
 
@@ -162,7 +165,7 @@ struct ONNXConversion {
       var data: FileWriter?
       if try isExternal(part.model) {
         data = try file("\(part.name)\(Self.dataSuffix)", in: directory)
-      } else if isSuperseded("\(path)/\(part.name)") {
+      } else if try isSuperseding(part, isDirectory: true) {
         directory?.supersede("\(part.name)\(Self.dataSuffix)")
       }
       bytes += try write(part, to: file(part.name, in: directory), data: data, total: total(parts))
@@ -181,11 +184,18 @@ struct ONNXConversion {
     try directory?.file(name) ?? FileWriter(measuring: "\(path)/\(name)")
   }
 
-  /// Whether the model that is replaced has its data beside it: nothing would use that any more. Somebody else's file of
-  /// that name stays, and so does what is read for this output.
-  private func isSuperseded(_ model: String) -> Bool {
-    guard policy.force, !options.dryRun, let data = FileIdentity(path: model + Self.dataSuffix) else { return false }
-    return !policy.inputs.contains(data) && ONNX.isData(model + Self.dataSuffix, of: model)
+  private func modelPath(_ part: Part, isDirectory: Bool) -> String { isDirectory ? "\(path)/\(part.name)" : path }
+
+  /// Whether the model that is replaced has its data beside it, and this one has none: nothing would use that any more.
+  /// Somebody else's file of that name stays, so does what is read for this output, and what another model takes. Of
+  /// a directory that is replaced, no other model stays.
+  private func isSuperseding(_ part: Part, isDirectory: Bool) throws(FileError) -> Bool {
+    let model = modelPath(part, isDirectory: isDirectory)
+    let data = model + Self.dataSuffix
+    guard policy.force, try !isExternal(part.model), let identity = FileIdentity(path: data),
+      !policy.inputs.contains(identity), ONNX.isData(data, of: model)
+    else { return false }
+    return isDirectory || !ONNX.isShared(data, by: model)
   }
 
   /// transformers.js' and Optimum's.

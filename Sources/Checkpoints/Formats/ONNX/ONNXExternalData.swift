@@ -16,6 +16,19 @@ extension ONNX {
     return model.dataFiles.contains { $0.identity == FileIdentity(info) }
   }
 
+  /// Whether another model beside that at `path` has data in the file, or may have: it cannot be read.
+  package static func isShared(_ data: String, by path: String) -> Bool {
+    let (directory, own) = (TemporaryFile.parent(of: path), lastComponent(of: path))
+    guard let identity = FileIdentity(path: data), let names = try? OutputDirectory.entries(of: directory) else {
+      return true
+    }
+    return names.contains { name in
+      guard name != own, name.lowercased().hasSuffix(".onnx") else { return false }
+      guard let file = try? InputFile("\(directory)/\(name)"), let model = try? readModel(file) else { return true }
+      return model.dataFiles.contains { $0.identity == identity }
+    }
+  }
+
   /// The files beside a model that hold data of its tensors.
   struct ExternalData {
     /// Where a tensor's data lies.
