@@ -39,7 +39,7 @@ struct ONNXConversion {
       throw FileError(.usage, "ONNX has no shards", hint: "Leave out --shard-size")
     }
     try Encoder.check(model, towers: options.towers)
-    if options.dtype == nil, try Self.computesInF16(model.checkpoint) { options.dtype = .f16 }
+    if options.dtype == nil, try Self.computesInF16(model.checkpoint, options.towers) { options.dtype = .f16 }
     // ONNX has no blocks of this kind.
     if options.dtype == nil, model.tensors.names.contains(where: { model.tensors[$0]?.dtype.isBlock == true }) {
       options.dtype = .f32
@@ -47,14 +47,16 @@ struct ONNXConversion {
     self.options = options
   }
 
-  /// Whether the source is a graph that computes in f16, as its copy then does too.
-  private static func computesInF16(_ checkpoint: Checkpoint) throws(FileError) -> Bool {
+  /// Whether the source is of graphs whose every layer computes in f16, as their copy then does too. One layer in f32
+  /// would lose what its weights say.
+  private static func computesInF16(_ checkpoint: Checkpoint, _ towers: TowerSelection) throws(FileError) -> Bool {
     guard checkpoint.format == ONNX.name else { return false }
+    var types: Set<DType> = []
     // Others hold data of the graphs.
     for file in checkpoint.files where try ONNX.matches(file) {
-      if try ONNX.readModel(file).graph.computesInF16 { return true }
+      types.formUnion(try ONNX.readModel(file).graph.layerTypes(of: towers))
     }
-    return false
+    return types == [.f16]
   }
 
   /// Writes everything, or measures it.

@@ -203,15 +203,3 @@ struct ONNXExport {
     return tensor.dtype == .f32 ? name : builder.cast(name, to: .f32, in: name)
   }
 }
-
-extension ONNXGraph {
-  /// Whether a layer takes weights of f16 as they are. Where f16 is only how they are stored, a cast comes first.
-  var computesInF16: Bool {
-    var halves = Set(initializers.lazy.filter { $0.tensor.dtype == .f16 }.map(\.name))
-    for node in nodes where node.kind == "Constant" {
-      if case .tensor(let tensor)? = node.attributes["value"], tensor.dtype == .f16 { halves.formUnion(node.outputs) }
-    }
-    let layers: Set = ["Gemm", "MatMul", "Conv", "LayerNormalization"]
-    return nodes.contains { layers.contains($0.kind) && $0.inputs.contains(where: halves.contains) }
-  }
-}
