@@ -230,6 +230,19 @@ import Testing
     #expect(ggml.stdout.contains("\n  as metadata: logit_scale\n"), "\(ggml.stdout)")
   }
 
+  /// The graph has 137 tensors of the checkpoint, the metadata its 22 counters.
+  @Test func countersAreMetadataBothWays() throws {
+    let all = try Checkpoint.open(fixture("checkpoints/openclip-rn")).names
+    let counters = all.filter { $0.hasSuffix(".num_batches_tracked") }
+    let run = try place.run("convert", fixture("checkpoints/openclip-rn"), "out.onnx", "--json")
+    let json = try JSONValue(parsing: Array(run.stdout.utf8))
+    #expect(Set(json["as_metadata"]?.array?.compactMap(\.string) ?? []) == Set(counters) && !counters.isEmpty)
+    #expect(json["tensors"]?.array?.count == all.count - counters.count && json["dropped"]?.array?.isEmpty == true)
+    let back = try place.run("convert", "out.onnx", "back.safetensors")
+    #expect(back.stdout.contains("\nwrote \(all.count) tensors, "), "\(back.stdout)")
+    #expect(back.stdout.contains("\n  \(counters.count) from metadata\n"), "\(back.stdout)")
+  }
+
   @Test func foldedNormsAreNotCalledDropped() throws {
     let run = try place.run("convert", fixture("checkpoints/openclip-rn"), "out.onnx", "--fold-batch-norm")
     #expect(run.stdout.contains("\n  folded into convolutions: visual.bn1.bias, "), "\(run.stdout)")

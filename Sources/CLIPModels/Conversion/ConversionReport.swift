@@ -6,7 +6,7 @@ public struct ConversionReport: Sendable {
   public struct Tensor: Sendable {
     /// The name in the output.
     public var name: String
-    /// The names in the source that it is made of.
+    /// The names in the source that it is made of; none where that is metadata.
     public var sources: [String]
     /// The shape in the output.
     public var shape: [Int]
@@ -48,6 +48,8 @@ public struct ConversionReport: Sendable {
   public var isDryRun = false
   /// What a user should know.
   public var warnings: [String]
+  /// Tensors of the model that are metadata in the source.
+  private let restored: Set<String>
 
   init(input: String, output: String, source: Checkpoint, model: CLIPModel?) {
     self.input = input
@@ -55,6 +57,7 @@ public struct ConversionReport: Sendable {
     sourceFormat = source.format
     sourceDialect = model?.dialect.name
     warnings = source.notes + (model?.notes ?? [])
+    restored = model.map { BatchCounters.restored($0, from: source) } ?? []
   }
 
   /// What is dropped and what is kept unrenamed stands in the report itself.
@@ -72,8 +75,8 @@ public struct ConversionReport: Sendable {
       let wasCounted = !isDryRun && (item.sourceType.isFloat || item.sourceType != item.tensor.dtype)
       tensors.append(
         Tensor(
-          name: item.name, sources: item.sources, shape: item.tensor.shape, from: item.sourceType,
-          to: item.tensor.dtype, cast: wasCounted ? item.tally.counts : nil))
+          name: item.name, sources: item.sources.filter { !restored.contains($0) }, shape: item.tensor.shape,
+          from: item.sourceType, to: item.tensor.dtype, cast: wasCounted ? item.tally.counts : nil))
     }
     for tensor in tensors {
       guard let cast = tensor.cast else { continue }

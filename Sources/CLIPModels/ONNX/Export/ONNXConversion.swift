@@ -66,12 +66,13 @@ struct ONNXConversion {
     let isDirectory = layout.isDirectory
     try checkName(isDirectory: isDirectory)
     isDirectory ? try OutputDirectory.check(path, policy: policy) : try FileWriter.check(path, policy: policy)
-    var (parts, plans, folded): ([Part], [ConversionPlan], Set<String>) = ([], [], [])
+    var (parts, plans, folded, described): ([Part], [ConversionPlan], Set<String>, Set<String>) = ([], [], [], [])
     for file in layout.files {
       var plan = try ConversionPlan(model, dialect: dialect, options: options)
-      let (onnx, taken, gone) = try record(file, plan)
-      plan.keep(taken)
-      folded.formUnion(gone)
+      let (onnx, tensors, counters) = try record(file, plan)
+      plan.keep(tensors.taken)
+      folded.formUnion(tensors.folded)
+      described.formUnion(counters)
       plans.append(plan)
       parts.append(Part(name: file.name, model: onnx))
     }
@@ -79,23 +80,23 @@ struct ONNXConversion {
     for part in parts where try isExternal(part.model) { external.append(lastComponent(of: part.name)) }
     let sideCars = try layout.sideCars(external: external)
     report.warnings += layout.notes(sideCars)
-    report.bytes = isDirectory ? try writeDirectory(parts, sideCars) : try writeFile(parts[0])
-    var dropped = Set(plans[0].dropped)
-    for plan in plans {
     for part in parts where try isSuperseding(part, isDirectory: isDirectory) {
       report.removed.append(modelPath(part, isDirectory: isDirectory) + Self.dataSuffix)
     }
+    report.bytes = isDirectory ? try writeDirectory(parts, sideCars) : try writeFile(parts[0])
+    var dropped = Set(plans[0].dropped)
+    for plan in plans {
       dropped.formIntersection(plan.dropped)
       // A tensor that is in several files is reported once.
       let known = Set(report.tensors.map(\.name))
       if !plan.items.allSatisfy({ known.contains($0.name) }) { report.add(plan, isDryRun: options.dryRun) }
     }
     // A file of one encoder holds the temperature as metadata.
-    let scalars = ["logit_scale", "logit_bias"].flatMap { model.mapping.sources[$0]?.map(\.name) ?? [] }
+    described.formUnion(["logit_scale", "logit_bias"].flatMap { model.mapping.sources[$0]?.map(\.name) ?? [] })
     let left = plans[0].dropped.filter(dropped.contains)
-    report.asMetadata = left.filter(scalars.contains)
+    report.asMetadata = left.filter(described.contains)
     report.folded = left.filter(folded.contains)
-    report.dropped = left.filter { !scalars.contains($0) && !folded.contains($0) }
+    report.dropped = left.filter { !described.contains($0) && !folded.contains($0) }
     report.isDryRun = options.dryRun
   }
 
@@ -112,10 +113,10 @@ struct ONNXConversion {
     }
   }
 
-  /// A file's graph and what describes it, and what became of the tensors.
+  /// A file's graph and what describes it, what became of the tensors, and which of the source its metadata holds.
   private func record(
     _ file: ONNXLayout.File, _ plan: ConversionPlan
-  ) throws(FileError) -> (ONNXModel, taken: Set<String>, folded: Set<String>) {
+  ) throws(FileError) -> (ONNXModel, GraphTensors, counters: [String]) {
     var graphOptions = ONNXExportOptions(
       opset: opset, dtype: options.dtype == .f16 ? .f16 : .f32, normalizes: file.normalizes,
       foldsNorms: options.onnx.foldsNorms, names: file.names)
@@ -131,19 +132,20 @@ struct ONNXConversion {
     var metadata = try SelfDescription(model: model, config: config, dialect: dialect, options: options)
       .metadata(isGGUF: false, holdsScalars: file.towers == .both, items: plan.items)
     metadata["clipkit.onnx.normalized"] = .bool(file.normalizes)
-    let counters = try counters(file, plan)
-    if !counters.isEmpty { metadata[BatchCounters.key] = .string(try BatchCounters.text(counters)) }
+    let counters = counters(file, plan)
+    if !counters.isEmpty {
+      let text = try BatchCounters.text(counters.map { (name: $0.name, tensor: $0.tensor) })
+      metadata[BatchCounters.key] = .string(text)
+    }
     let keys = metadata.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     onnx.metadata = keys.map { (key: $0, value: metadata[$0]?.text ?? "") }
-    return (onnx, tensors.taken.union(counters.map(\.name)), tensors.folded)
+    return (onnx, tensors, counters.flatMap(\.sources))
   }
 
   /// What training counted, which no node takes; folded norms have none.
-  private func counters(
-    _ file: ONNXLayout.File, _ plan: ConversionPlan
-  ) throws(FileError) -> [(name: String, tensor: Tensor)] {
+  private func counters(_ file: ONNXLayout.File, _ plan: ConversionPlan) -> [ConversionPlan.Item] {
     guard file.towers != .text, !options.onnx.foldsNorms else { return [] }
-    return plan.items.filter { BatchCounters.isCounter($0.name, $0.tensor) }.map { ($0.name, $0.tensor) }
+    return plan.items.filter { BatchCounters.isCounter($0.name, $0.tensor) }
   }
 
   // MARK: Output

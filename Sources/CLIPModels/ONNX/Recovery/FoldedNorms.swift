@@ -26,10 +26,11 @@ enum FoldedNorms {
 
   /// Gives our own export with `--fold-batch-norm` the norms of a model: its convolutions have biases instead.
   static func restore(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
-    let biases = checkpoint.sortedNames.filter { name in
-      guard name.hasSuffix(".bias"), let norm = norm(behind: name.tensorModule) else { return false }
-      return checkpoint["\(name.tensorModule).weight"]?.shape.count == 4 && checkpoint["\(norm).weight"] == nil
-    }
+    let biases = Set(
+      checkpoint.names.filter { name in
+        guard name.hasSuffix(".bias"), let norm = norm(behind: name.tensorModule) else { return false }
+        return checkpoint["\(name.tensorModule).weight"]?.shape.count == 4 && checkpoint["\(norm).weight"] == nil
+      })
     guard !biases.isEmpty else { return checkpoint }
     var result = checkpoint
     result.removeAllTensors()
@@ -51,9 +52,11 @@ enum FoldedNorms {
 enum BatchCounters {
   static let key = "clipkit.onnx.batch_counters"
 
+  private static let ending = ".num_batches_tracked"
+
   /// Whether a tensor is such a counter.
   static func isCounter(_ name: String, _ tensor: Tensor) -> Bool {
-    name.hasSuffix(".num_batches_tracked") && tensor.dtype == .i64 && tensor.count == 1
+    name.hasSuffix(ending) && tensor.dtype == .i64 && tensor.shape.isEmpty
   }
 
   /// Counters as a JSON object, by their names.
@@ -66,15 +69,23 @@ enum BatchCounters {
     return JSONValue.object(object).text()
   }
 
-  /// Adds the counters of an export's metadata to its tensors.
+  /// Adds the counters of an export's metadata to its tensors, those of norms that are there.
   static func restore(_ text: String, to checkpoint: inout Checkpoint) throws(FileError) {
     guard let object = try JSONValue(parsing: Array(text.utf8)).object else {
       throw FileError(.malformed, "metadata_props '\(key)' is no JSON object")
     }
-    for name in object.keys where name.hasSuffix(".num_batches_tracked") && checkpoint[name] == nil {
-      guard let count = object[name]?.integer else { continue }
+    for name in object.keys where name.hasSuffix(ending) && checkpoint[name] == nil {
+      guard checkpoint["\(name.tensorModule).running_var"] != nil else { continue }
+      guard let count = object[name]?.integer else {
+        throw FileError(.malformed, "metadata_props '\(key)': '\(escaped(name))' is no whole number of 64 bits")
+      }
       let bytes = withUnsafeBytes(of: Int64(count).littleEndian, Array.init)
       try checkpoint.add(Tensor(dtype: .i64, shape: [], bytes: Bytes(bytes)), named: name)
     }
+  }
+  /// Those of a model's tensors that its source holds as metadata.
+  static func restored(_ model: CLIPModel, from source: Checkpoint) -> Set<String> {
+    guard source.format == ONNX.name else { return [] }
+    return Set(model.checkpoint.names.filter { $0.hasSuffix(ending) && source[$0] == nil })
   }
 }
