@@ -90,6 +90,16 @@ import Testing
     #expect(message.contains("computes more than any model of its size"))
   }
 
+  /// Queries and keys that are turned by their place would be computed as if they were not.
+  @Test func refusesAttentionThatIsTurned() throws {
+    let floats = try tensor(.f32, [1, 2, 6], [Int64](repeating: 0, count: 12))
+    let node = ONNXNode(
+      "Attention", name: "n", domain: "com.microsoft", inputs: ["a", "b"], outputs: ["y"],
+      attributes: ["num_heads": .integer(1), "do_rotary": .integer(1)])
+    let hostile = model([node], constants: [("a", floats), ("b", floats)])
+    #expect(try refusal(hostile) == "node 'n' (Attention): attention with do_rotary")
+  }
+
   @Test func fusedOperatorsTakeNothingOnTrust() throws {
     let shapes = [[], [0], [6], [6, 6], [5, 1, 6], [1, 2, 6], [2, 1, 0], [2, 3, 1, 6]]
     let extremes: [String: ONNXAttribute] = [

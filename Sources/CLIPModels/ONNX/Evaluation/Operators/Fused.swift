@@ -108,6 +108,9 @@ enum Fused {
     guard try call.integers("qkv_hidden_sizes") == nil, call.node.outputs.count == 1 else {
       throw FileError(.unsupported, "attention with qkv_hidden_sizes, or its keys and values as outputs")
     }
+    guard try !call.flag("do_rotary") else {
+      throw FileError(.unsupported, "attention with do_rotary")
+    }
     let (x, shop) = (try call.floats(0), call.shop)
     var projected = try Products.matMul(x, call.floats(1), shop)
     if let bias = try call.optionalFloats(2) { projected = try Arithmetic.add.combine(projected, bias, shop) }
