@@ -58,9 +58,10 @@ private struct Conversion {
   /// An option that changes nothing would be taken for one that did.
   private func checkONNXOptions() throws(FileError) {
     guard !options.isONNX(output) else { return }
-    if let layout = options.layout, layout.isONNX {
+    // Without a format, such a layout's output is ONNX.
+    if let layout = options.layout, layout.isONNX, let format = options.format {
       throw FileError(
-        .usage, "--layout \(layout.rawValue) writes ONNX, not \(options.format ?? "another format")",
+        .usage, "--layout \(layout.rawValue) writes ONNX, not \(format)",
         hint: "Leave out --format, or --layout")
     }
     guard let option = options.onnx.given.first else { return }
