@@ -18,6 +18,7 @@ package struct ONNXRecovery {
     case scope = "by the module of the node"
     case place = "by the place in the graph"
     case foldedNorm = "of a convolution that a norm was computed into"
+    case zero = "zero, and left out by the exporter"
   }
 
   /// A tensor with a name.
@@ -82,6 +83,7 @@ package struct ONNXRecovery {
       } else {
         try takeProduct(node, isTransposed: false)
       }
+      try takeZeroBias(node)
     case "Conv", "ConvInteger": try takeConvolution(node)
     case "LayerNormalization": try takeNorm(node)
     case "Concat": try takeClassToken(node)
@@ -116,6 +118,19 @@ package struct ONNXRecovery {
         try takeAttentionPooling(node, weight, constant.name, in: module)
       }
     }
+  }
+
+  /// A layer's bias that an optimizer took away, because it was zero.
+  private mutating func takeZeroBias(_ node: ONNXNode) throws(FileError) {
+    guard node.inputs.count == 2, let weight = try constants.constant(node.inputs[1]),
+      weight.name.hasSuffix(".weight"), TensorNaming.isName(weight.name), weight.tensor.shape.count == 2,
+      try addend(behind: node) == nil,
+      let name = naming.name(of: ["bias"], in: String(weight.name.dropLast(".weight".count)))
+    else { return }
+    let isAsStored = if case .integer(1)? = node.attributes["transB"] { true } else { false }
+    let outputs = weight.tensor.shape[isAsStored ? 0 : 1]
+    let zeros = try Tensor([Float](repeating: 0, count: outputs), shape: [outputs])
+    add(name, try zeros.cast(to: weight.tensor.dtype), .zero, of: name)
   }
 
   /// The name of the bias of a product.
