@@ -120,11 +120,11 @@ package struct ONNXRecovery {
     }
   }
 
-  /// A layer's bias that an optimizer took away, because it was zero.
+  /// The bias of a block's layer that an optimizer took away, because it was zero: in blocks every layer has one.
   private mutating func takeZeroBias(_ node: ONNXNode) throws(FileError) {
     guard node.inputs.count == 2, let weight = try constants.constant(node.inputs[1]),
       weight.name.hasSuffix(".weight"), TensorNaming.isName(weight.name), weight.tensor.shape.count == 2,
-      try addend(behind: node) == nil,
+      try addend(behind: node) == nil, weight.name.split(separator: ".").contains(where: { Int($0) != nil }),
       let name = naming.name(of: ["bias"], in: String(weight.name.dropLast(".weight".count)))
     else { return }
     let isAsStored = if case .integer(1)? = node.attributes["transB"] { true } else { false }
