@@ -35,6 +35,26 @@ import Testing
     #expect(try place.entries() == ["tiny.safetensors"])
   }
 
+  /// Embeddings that a graph leaves undivided are so in its copy, unless another length is asked for.
+  @Test func copiesOfGraphsGiveWhatTheseGave() throws {
+    func normalizes(_ arguments: String...) throws -> String? {
+      #expect(try place.start(["convert", "-q", "--force"] + arguments).wait().exitCode == 0)
+      let model = try ONNX.readModel(InputFile(place.file(arguments[1])))
+      return model.metadata.first { $0.key == "clipkit.onnx.normalized" }?.value
+    }
+    #expect(try normalizes(source, "plain.onnx", "--no-normalize") == "false")
+    #expect(try normalizes("plain.onnx", "copy.onnx") == "false")
+    #expect(try normalizes("plain.onnx", "unit.onnx", "--normalize") == "true")
+    #expect(try normalizes("unit.onnx", "text.onnx", "--tower", "text") == "true")
+  }
+
+  /// Norms that an exporter computed into convolutions are not those that were trained.
+  @Test func foldedNormsAreTold() throws {
+    let run = try place.run("convert", fixture("onnx/openclip-rn.visual.torchscript.onnx"), "rn.safetensors")
+    #expect(run.exitCode == 0)
+    #expect(run.stderr.contains("warning: norms are as the graph computes them, not as they were trained"), "\(run.stderr)")
+  }
+
   /// ONNX Runtime refuses a graph without nodes.
   @Test func whatIsNoCLIPMakesNoGraph() throws {
     let run = try place.run("convert", "tiny.safetensors", "out.onnx")

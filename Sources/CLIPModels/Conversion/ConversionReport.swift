@@ -57,6 +57,9 @@ public struct ConversionReport: Sendable {
     sourceFormat = source.format
     sourceDialect = model?.dialect.name
     warnings = source.notes + (model?.notes ?? [])
+    if let model, model.checkpoint.notes.contains(FoldedNorms.note), !warnings.contains(FoldedNorms.note) {
+      warnings.append(FoldedNorms.note)
+    }
     restored = model.map { BatchCounters.restored($0, from: source) } ?? []
   }
 

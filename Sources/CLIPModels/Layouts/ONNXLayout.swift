@@ -36,9 +36,14 @@ struct ONNXLayout {
     case .hf:
       throw FileError(.usage, "--layout hf has no ONNX files", hint: "Use --layout optimum or transformers.js")
     case .flat, .optimum:
-      files = [
-        File(name: isDirectory ? "model.onnx" : "", towers: whole, normalizes: normalizes(whole, whole == .both))
-      ]
+      var usual = whole == .both
+      // A graph of ours that is copied gives what it gave.
+      if layout == .flat, model.checkpoint.format == ONNX.name,
+        let said = model.checkpoint.metadata["clipkit.onnx.normalized"]?.string
+      {
+        usual = said == "true"
+      }
+      files = [File(name: isDirectory ? "model.onnx" : "", towers: whole, normalizes: normalizes(whole, usual))]
     case .transformersJS:
       let suffix = options.dtype == .f16 ? "_fp16" : ""
       if whole == .both {

@@ -84,6 +84,17 @@ import Testing
     #expect(rows[0] == rows[1] && rows[0].count == 12)
   }
 
+  /// A program that took the metadata out of a graph of clipkit's left its nodes.
+  @Test func ownGraphsWithoutMetadataAreReadByTheirNodes() throws {
+    let model = try changed(TemporaryDirectory()) { model in
+      model.producer = "clipkit"
+      model.metadata = []
+    }
+    let original = try #require(try CLIPModel.open(fixture("onnx/hf-clip.text.torchscript.onnx")))
+    #expect(model.config[.textActivation] == original.config[.textActivation])
+    #expect(model.config[.textActivation] != nil && model.config[.textHeads] == original.config[.textHeads])
+  }
+
   /// No config holds two values of one fact: it stays open, and the file says why.
   @Test func nodesThatDisagreeTellNothing() throws {
     let folder = try TemporaryDirectory()

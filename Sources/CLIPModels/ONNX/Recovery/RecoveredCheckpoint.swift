@@ -11,7 +11,7 @@ extension ONNXRecovery {
     // A directory's model has a file for each encoder.
     for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
       let model = try ONNX.readModel(file)
-      guard model.producer != "clipkit" else { return (try own(checkpoint), GraphFacts()) }
+      guard !isOwn(model) else { return (try own(checkpoint), GraphFacts()) }
       let recovery: ONNXRecovery
       do throws(FileError) {
         recovery = try ONNXRecovery(model)
@@ -31,6 +31,11 @@ extension ONNXRecovery {
     return (result, facts)
   }
 
+  /// Whether clipkit wrote a file and what it said of it is still there; without that, the nodes say more.
+  private static func isOwn(_ model: ONNXModel) -> Bool {
+    model.producer == "clipkit" && model.metadata.contains { $0.key == "clipkit.onnx.normalized" }
+  }
+
   /// What clipkit wrote has its names and its config; counters and folded norms are put back.
   private static func own(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
     var result = try FoldedNorms.restore(checkpoint)
@@ -38,7 +43,7 @@ extension ONNXRecovery {
     for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
       do throws(FileError) {
         let model = try ONNX.readModel(file)
-        guard model.producer == "clipkit" else { continue }
+        guard isOwn(model) else { continue }
         try files.check(model.metadata)
         for entry in model.metadata where entry.key == BatchCounters.key {
           try BatchCounters.restore(entry.value, to: &result)
