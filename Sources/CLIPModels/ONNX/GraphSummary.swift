@@ -47,16 +47,7 @@ public struct GraphSummary: Sendable {
 
   /// The graphs of a checkpoint's files; none for other formats.
   static func summaries(of checkpoint: Checkpoint) throws(FileError) -> [GraphSummary] {
-    guard checkpoint.format == ONNX.name else { return [] }
-    var result: [GraphSummary] = []
-    for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
-      do throws(FileError) {
-        result.append(GraphSummary(try ONNX.readModel(file), path: file.path))
-      } catch {
-        throw error.located(file: file.path)
-      }
-    }
-    return result
+    try checkpoint.graphFiles().map { GraphSummary($0.model, path: $0.file.path) }
   }
 }
 

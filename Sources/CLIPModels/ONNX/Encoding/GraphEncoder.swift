@@ -21,9 +21,8 @@ final class GraphEncoder: Sendable {
     path = checkpoint.files.first?.path ?? ""
     self.embedDim = embedDim
     var (image, text): (GraphTower?, GraphTower?)
-    for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
+    for (file, model) in try checkpoint.graphFiles() {
       do throws(FileError) {
-        let model = try ONNX.readModel(file)
         if let unreadable = model.graph.unreadable.first { throw unreadable }
         if wantsImage, image == nil { image = try GraphTower(model, tower: "image", threads: threads) }
         if wantsText, text == nil { text = try GraphTower(model, tower: "text", threads: threads) }

@@ -50,13 +50,7 @@ struct ONNXConversion {
   /// Whether the source is of graphs whose every layer computes in f16, as their copy then does too. One layer in f32
   /// would lose what its weights say.
   private static func computesInF16(_ checkpoint: Checkpoint, _ towers: TowerSelection) throws(FileError) -> Bool {
-    guard checkpoint.format == ONNX.name else { return false }
-    var types: Set<DType> = []
-    // Others hold data of the graphs.
-    for file in checkpoint.files where try ONNX.matches(file) {
-      types.formUnion(try ONNX.readModel(file).graph.layerTypes(of: towers))
-    }
-    return types == [.f16]
+    try Set(checkpoint.graphFiles().flatMap { $0.model.graph.layerTypes(of: towers) }) == [.f16]
   }
 
   /// Writes everything, or measures it.

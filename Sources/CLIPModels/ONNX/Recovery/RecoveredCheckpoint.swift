@@ -4,29 +4,27 @@ extension ONNXRecovery {
   /// A checkpoint that was read of an ONNX file, with the names and layouts of the model; of what clipkit wrote only
   /// what a graph leaves out; and what the graphs' nodes tell of the config.
   static func recovered(_ checkpoint: Checkpoint) throws(FileError) -> (Checkpoint, GraphFacts) {
+    let graphs = try checkpoint.graphFiles()
     var facts = GraphFacts()
-    guard checkpoint.format == ONNX.name else { return (checkpoint, facts) }
+    guard !graphs.isEmpty else { return (checkpoint, facts) }
+    guard !graphs.contains(where: { isOwn($0.model) }) else { return (try own(checkpoint, graphs), facts) }
     var result = checkpoint
     result.removeAllTensors()
-    // A directory's model has a file for each encoder.
-    for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
-      let model = try ONNX.readModel(file)
-      guard !isOwn(model) else { return (try own(checkpoint), GraphFacts()) }
-      let recovery: ONNXRecovery
+    for (file, model) in graphs {
       do throws(FileError) {
-        recovery = try ONNXRecovery(model)
+        let recovery = try ONNXRecovery(model)
         facts.merge(try GraphFacts(recovery.constants))
+        for found in recovery.found {
+          if let known = result[found.name] {
+            try TowerFiles.check(found, known)
+          } else {
+            try result.add(found.tensor, named: found.name)
+          }
+        }
+        result.notes += recovery.notes
       } catch {
         throw error.located(file: file.path)
       }
-      for found in recovery.found {
-        if let known = result[found.name] {
-          try TowerFiles.check(found, known, path: file.path)
-        } else {
-          try result.add(found.tensor, named: found.name)
-        }
-      }
-      result.notes += recovery.notes
     }
     return (result, facts)
   }
@@ -37,13 +35,13 @@ extension ONNXRecovery {
   }
 
   /// What clipkit wrote has its names and its config; counters and folded norms are put back.
-  private static func own(_ checkpoint: Checkpoint) throws(FileError) -> Checkpoint {
+  private static func own(
+    _ checkpoint: Checkpoint, _ graphs: [(file: InputFile, model: ONNXModel)]
+  ) throws(FileError) -> Checkpoint {
     var result = try FoldedNorms.restore(checkpoint)
     var files = TowerFiles()
-    for (index, file) in checkpoint.files.enumerated() where index == 0 || file.path.hasSuffix(".onnx") {
+    for (file, model) in graphs where isOwn(model) {
       do throws(FileError) {
-        let model = try ONNX.readModel(file)
-        guard isOwn(model) else { continue }
         try files.check(model.metadata)
         for entry in model.metadata where entry.key == BatchCounters.key {
           try BatchCounters.restore(entry.value, to: &result)

@@ -23,13 +23,12 @@ struct TowerFiles {
   }
 
   /// Throws `mismatch` for a tensor that another file has otherwise. Large ones are not read: their shapes must do.
-  static func check(_ found: ONNXRecovery.Found, _ known: Tensor, path: String) throws(FileError) {
+  static func check(_ found: ONNXRecovery.Found, _ known: Tensor) throws(FileError) {
     var isSame = found.tensor.shape == known.shape && found.tensor.dtype == known.dtype
     if isSame, known.bytes.count <= 1 << 16 { isSame = try found.tensor.bytes.load() == known.bytes.load() }
     guard isSame else {
       throw FileError(
-        .mismatch, "the other encoder's file has another tensor of this name", file: path, tensor: found.name,
-        hint: hint)
+        .mismatch, "the other encoder's file has another tensor of this name", tensor: found.name, hint: hint)
     }
   }
 }
