@@ -22,9 +22,7 @@ struct GraphStages {
       graph.initializers.map(\.name) + graph.nodes.filter { $0.kind == "Constant" }.flatMap(\.outputs))
     var inside: Set<String> = []
     for node in graph.nodes {
-      guard let block = Self.scope(of: node).flatMap(Self.block), let output = node.outputs.first else {
-        continue
-      }
+      guard let block = node.module.flatMap(Self.block), let output = node.outputs.first else { continue }
       if outputs[block] == nil { blocks.append(block) }
       if block == blocks.first {
         if stem == nil {
@@ -39,21 +37,9 @@ struct GraphStages {
     for (index, block) in blocks.enumerated() { values["\(tower).blocks.\(index)"] = outputs[block] }
   }
 
-  /// The path of the module that a node is in, with dots.
-  private static func scope(of node: ONNXNode) -> String? {
-    if let scopes = node.metadata.first(where: { $0.key == "pkg.torch.onnx.name_scopes" })?.value {
-      let parts = scopes.split(separator: "'", omittingEmptySubsequences: false)
-      // ['', 'visual', 'visual.transformer', 'add']: the last is the node itself.
-      let names = stride(from: 1, to: parts.count, by: 2).map { String(parts[$0]) }
-      return names.count > 1 ? names[names.count - 2] : nil
-    }
-    guard node.name.hasPrefix("/"), let slash = node.name.utf8.lastIndex(of: UInt8(ascii: "/")) else { return nil }
-    return String(node.name[..<slash].dropFirst()).split(separator: "/").joined(separator: ".")
-  }
-
   /// The part of a module's path up to a block's number; nil outside blocks.
-  private static func block(_ scope: String) -> String? {
-    let parts = scope.split(separator: ".", omittingEmptySubsequences: false)
+  private static func block(_ module: String) -> String? {
+    let parts = module.split(separator: ".", omittingEmptySubsequences: false)
     for index in parts.indices.dropLast() where containers.contains(parts[index]) && Int(parts[index + 1]) != nil {
       return parts[...(index + 1)].joined(separator: ".")
     }

@@ -111,7 +111,7 @@ package struct ONNXRecovery {
     let weight = isTransposed ? constant.tensor : try constant.tensor.transposed()
     if let bias = try bias(behind: node) {
       add(String(bias.dropLast(4)) + "weight", weight, .bias, of: constant.name)
-    } else if let module = constants.module(of: node) {
+    } else if let module = node.module {
       if let name = naming.name(of: ["weight"], in: module) {
         add(name, weight, .scope, of: constant.name)
       } else {
@@ -187,7 +187,7 @@ package struct ONNXRecovery {
   private mutating func takeConvolution(_ node: ONNXNode) throws(FileError) {
     guard node.inputs.count > 1, let weight = try constants.constant(node.inputs[1]) else { return }
     let isNamed = TensorNaming.isName(weight.name) && weight.name.hasSuffix(".weight")
-    guard let module = isNamed ? String(weight.name.dropLast(".weight".count)) : constants.module(of: node),
+    guard let module = isNamed ? String(weight.name.dropLast(".weight".count)) : node.module,
       let name = naming.name(of: ["weight"], in: module)
     else { return }
     var bias = try node.kind == "ConvInteger" ? addend(behind: node) : anonymous(node, 2)
@@ -208,7 +208,7 @@ package struct ONNXRecovery {
 
   /// Where equal tensors were stored once, a norm says by its module what else they are.
   private mutating func takeNorm(_ node: ONNXNode) throws(FileError) {
-    guard let module = constants.module(of: node) else { return }
+    guard let module = node.module else { return }
     for (input, ending) in [(1, "weight"), (2, "bias")] where node.inputs.count > input {
       guard let constant = try constants.constant(node.inputs[input]), let name = naming.name(of: [ending], in: module)
       else { continue }
@@ -217,7 +217,7 @@ package struct ONNXRecovery {
   }
 
   private mutating func takeClassToken(_ node: ONNXNode) throws(FileError) {
-    guard let module = constants.module(of: node),
+    guard let module = node.module,
       let name = naming.name(of: ["class_embedding", "cls_token"], in: module)
     else { return }
     for input in node.inputs {
@@ -232,7 +232,7 @@ package struct ONNXRecovery {
 
   /// What pools by attention asks with a constant of its own, once for each item; its attention is a module inside.
   private mutating func takeProbe(_ node: ONNXNode) throws(FileError) {
-    guard let module = constants.module(of: node), let constant = try token(node.inputs.first ?? ""),
+    guard let module = node.module, let constant = try token(node.inputs.first ?? ""),
       constant.tensor.shape.count == 3, constant.tensor.shape[1] == 1, constant.tensor.shape[0] > 0
     else { return }
     for module in [module, module.split(separator: ".").dropLast().joined(separator: ".")] {
@@ -260,7 +260,7 @@ package struct ONNXRecovery {
 
   private mutating func takePositions(_ node: ONNXNode) throws(FileError) {
     for input in 0..<2 {
-      guard let constant = try anonymous(node, input), let module = constants.module(of: node) else { continue }
+      guard let constant = try anonymous(node, input), let module = node.module else { continue }
       let shape = constant.tensor.shape.filter { $0 != 1 }
       guard shape.count == 2, constant.tensor.shape.last == shape[1],
         let name = naming.name(
@@ -274,7 +274,7 @@ package struct ONNXRecovery {
   /// Outside of all modules, one number is added to the logits, and e to the power of one is what they are multiplied
   /// with.
   private mutating func takeLogitNumber(_ node: ONNXNode, _ name: String) throws(FileError) {
-    guard constants.module(of: node) == "", !names.contains(naming.prefix + name) else { return }
+    guard node.module == "", !names.contains(naming.prefix + name) else { return }
     for input in node.inputs.indices {
       guard let constant = try anonymous(node, input), constant.tensor.count == 1 else { continue }
       add(naming.prefix + name, constant.tensor, .place, of: constant.name)
@@ -283,7 +283,7 @@ package struct ONNXRecovery {
 
   /// An exporter may have computed the power.
   private mutating func takeLogitScale(_ node: ONNXNode) throws(FileError) {
-    guard node.inputs.count == 2, constants.module(of: node) == "", !names.contains(naming.prefix + "logit_scale")
+    guard node.inputs.count == 2, node.module == "", !names.contains(naming.prefix + "logit_scale")
     else { return }
     for input in 0..<2 {
       guard let constant = try anonymous(node, input), constant.tensor.dtype == .f32, constant.tensor.count == 1
