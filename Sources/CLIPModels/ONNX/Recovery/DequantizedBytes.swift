@@ -1,7 +1,7 @@
 import Checkpoints
 
-/// The f32 numbers that integers of 8 bits, or a bias's of 32, stand for: `(value − zero) × scale`, one scale for all or one for each index of
-/// an axis. They are computed when they are read.
+/// The f32 numbers that integers of 8 bits, or a bias's of 32, stand for: `(value − zero) × scale`, one scale for all or
+/// one for each index of an axis. They are computed when they are read.
 struct DequantizedBytes: ByteSource {
   private let base: Bytes
   private let dtype: DType
@@ -17,7 +17,7 @@ struct DequantizedBytes: ByteSource {
     }
     base = tensor.bytes
     dtype = tensor.dtype
-    scales = try Self.floats(scale)
+    scales = try scale.floats()
     if let zero {
       guard zero.dtype == tensor.dtype, zero.count == scale.count else {
         throw FileError(.mismatch, "zero points \(zero.dtype) \(zero.shape) beside scales \(scale.shape)")
@@ -32,13 +32,6 @@ struct DequantizedBytes: ByteSource {
       throw FileError(.mismatch, "\(scales.count) scales of axis \(axis) of shape \(tensor.shape)")
     }
     run = scales.count == 1 ? max(1, tensor.count) : tensor.shape[(axis + 1)...].reduce(1, *)
-  }
-
-  private static func floats(_ tensor: Tensor) throws(FileError) -> [Float] {
-    let bytes = try tensor.cast(to: .f32).bytes.load()
-    return (0..<tensor.count).map { index in
-      Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[index * 4 + $1]) << UInt32($1 * 8) })
-    }
   }
 
   private static func value(_ bytes: [UInt8], _ index: Int, _ dtype: DType) -> Float {

@@ -83,6 +83,7 @@ enum BatchCounters {
       try checkpoint.add(Tensor(dtype: .i64, shape: [], bytes: Bytes(bytes)), named: name)
     }
   }
+
   /// Those of a model's tensors that its source holds as metadata.
   static func restored(_ model: CLIPModel, from source: Checkpoint) -> Set<String> {
     guard source.format == ONNX.name else { return [] }

@@ -30,10 +30,8 @@ struct GraphTowerFacts {
       return Double(number)
     }
     guard let tensor = try constants.constant(value)?.tensor, tensor.count == 1,
-      [.f16, .bf16, .f32, .f64].contains(tensor.dtype)
+      tensor.dtype.isFloat, let value = try tensor.floats().first
     else { return nil }
-    let bytes = try tensor.cast(to: .f32).bytes.load()
-    let value = Float(bitPattern: UInt32(truncatingIfNeeded: Self.integer(bytes[...])))
     // 1e-5 is 9.99999974737875e-06 in single precision; the shortest text is what was meant.
     return try Self.shortest(value, tensor) ?? Double("\(value)")
   }

@@ -288,11 +288,8 @@ package struct ONNXRecovery {
     for input in 0..<2 {
       guard let constant = try anonymous(node, input), constant.tensor.dtype == .f32, constant.tensor.count == 1
       else { continue }
-      let bytes = try constant.tensor.bytes.load()
-      let value = Float(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) })
-      guard value > 1, value.isFinite else { continue }
-      let logarithm = withUnsafeBytes(of: Float(log(Double(value))).bitPattern.littleEndian, Array.init)
-      let tensor = try Tensor(dtype: .f32, shape: constant.tensor.shape, bytes: Bytes(logarithm))
+      guard let value = try constant.tensor.floats().first, value > 1, value.isFinite else { continue }
+      let tensor = try Tensor([Float(log(Double(value)))], shape: constant.tensor.shape)
       add(naming.prefix + "logit_scale", tensor, .place, of: constant.name)
     }
   }
