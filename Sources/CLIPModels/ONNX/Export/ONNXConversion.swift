@@ -15,6 +15,8 @@ struct ONNXConversion {
   private struct Part {
     var name: String
     var model: ONNXModel
+    /// Whether the data of the model that it replaces goes with that.
+    var isSuperseding = false
   }
 
   /// - Throws: `usage` for options that ONNX has nothing for.
@@ -74,8 +76,9 @@ struct ONNXConversion {
     for part in parts where try isExternal(part.model) { external.append(lastComponent(of: part.name)) }
     let sideCars = try layout.sideCars(external: external)
     report.warnings += layout.notes(sideCars)
-    for part in parts where try isSuperseding(part, isDirectory: isDirectory) {
-      report.removed.append(modelPath(part, isDirectory: isDirectory) + Self.dataSuffix)
+    for index in parts.indices where try isSuperseding(parts[index], isDirectory: isDirectory) {
+      parts[index].isSuperseding = true
+      report.removed.append(modelPath(parts[index], isDirectory: isDirectory) + Self.dataSuffix)
     }
     report.bytes = isDirectory ? try writeDirectory(parts, sideCars) : try writeFile(parts[0])
     var dropped = Set(plans[0].dropped)
@@ -152,7 +155,7 @@ struct ONNXConversion {
       data = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
     }
     let writer = options.dryRun ? FileWriter(measuring: path) : try FileWriter(path, policy: policy)
-    if try isSuperseding(part, isDirectory: false) { writer.superseded = path + Self.dataSuffix }
+    if part.isSuperseding { writer.superseded = path + Self.dataSuffix }
     return try write(part, to: writer, data: data, total: total([part]))
   }
 
@@ -163,7 +166,7 @@ struct ONNXConversion {
       var data: FileWriter?
       if try isExternal(part.model) {
         data = try file("\(part.name)\(Self.dataSuffix)", in: directory)
-      } else if try isSuperseding(part, isDirectory: true) {
+      } else if part.isSuperseding {
         directory?.supersede("\(part.name)\(Self.dataSuffix)")
       }
       bytes += try write(part, to: file(part.name, in: directory), data: data, total: total(parts))
