@@ -175,8 +175,7 @@ class Training:
         self.work, self.steps, self.step, self.rows, self.losses = work, steps, 0, [], []
         words = write_tokenizer(work / "tokenizer")
         self.tokenizer = CLIPTokenizer.from_pretrained(work / "tokenizer")
-        self.concepts, textures = data.load()
-        self.textures, self.batches = textures, Batches(self.concepts, textures, self.tokenizer)
+        self.concepts, self.textures = data.load()
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.model = make_model(words).to(self.device)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
@@ -189,11 +188,6 @@ class Training:
                                       lr=RATE, betas=(0.9, 0.98), eps=1e-6)
         if (work / "checkpoint.pt").exists():
             self.read()
-        threads = torch.get_num_threads() if self.device == "cpu" else 1
-        torch.set_num_threads(1)
-        alone = {"initializer": torch.set_num_threads, "initargs": (1,)}
-        self.pool, self.preparing = ThreadPoolExecutor(threads, **alone), ThreadPoolExecutor(1, **alone)
-        self.prepare(self.step)
 
     def read(self):
         saved = torch.load(self.work / "checkpoint.pt", map_location=self.device, weights_only=True)
@@ -262,6 +256,12 @@ class Training:
         print(self.rows[-1], flush=True)
 
     def run(self, minutes):
+        self.batches = Batches(self.concepts, self.textures, self.tokenizer)
+        threads = torch.get_num_threads() if self.device == "cpu" else 1
+        torch.set_num_threads(1)
+        alone = {"initializer": torch.set_num_threads, "initargs": (1,)}
+        self.pool, self.preparing = ThreadPoolExecutor(threads, **alone), ThreadPoolExecutor(1, **alone)
+        self.prepare(self.step)
         started = written = time.monotonic()
         while self.step < self.steps and time.monotonic() - started < minutes * 60:
             self.losses.append(self.train_step())
